@@ -1,0 +1,474 @@
+/**
+ * Every error troupe raises, in one table: code → class, message, outcome, what to do.
+ *
+ * Invariant: a code is never reused and never raised except through {@link createError}; `docs/ERRORS.md` is
+ * printed from this table. It deliberately knows nothing of remedies: classification is `recovery/`'s business.
+ */
+
+/** What is known of the work that was refused or broken off: `unknown` may be retried only if idempotent. */
+export type Outcome = 'not_started' | 'unknown' | 'completed';
+
+interface ErrorEntry {
+  readonly class: ErrorClass;
+  /** `{field}` is replaced by the value of that name in the error's `data`. */
+  readonly message: string;
+  readonly outcome: Outcome;
+  /** What the reader of a log should do about it; printed in docs/ERRORS.md. */
+  readonly help: string;
+}
+
+type ErrorClass =
+  | 'OptionError'
+  | 'CallError'
+  | 'ActorError'
+  | 'SupervisorError'
+  | 'ChartError'
+  | 'BreakerError'
+  | 'PoolError'
+  | 'WorkerError'
+  | 'RecoveryError'
+  | 'ApplicationError';
+
+const entry = (errorClass: ErrorClass, outcome: Outcome, message: string, help: string): ErrorEntry => ({
+  class: errorClass,
+  outcome,
+  message,
+  help,
+});
+
+/** The table. Sorted by rank of the folder that raises it, then by name. */
+export const ERRORS = {
+  ERR_OPTION_INVALID: entry(
+    'OptionError',
+    'not_started',
+    '{where}: {field} must be {expected}, got {got}',
+    'Correct the option; nothing was started.',
+  ),
+  ERR_OPTION_UNKNOWN: entry(
+    'OptionError',
+    'not_started',
+    '{where}: unknown option {field}{hint}; known are {expected}',
+    'Remove or rename the option; unknown ones are never ignored.',
+  ),
+  ERR_HOST_TRANSPORT: entry(
+    'ActorError',
+    'unknown',
+    'transport to {address} failed: {why}',
+    'The peer is down or the address is wrong.',
+  ),
+  ERR_CALL_TIMEOUT: entry(
+    'CallError',
+    'unknown',
+    'call {message} to {target} had no reply within {timeoutMs} ms',
+    'The callee may still be working on it; retry only what is idempotent, or give it a longer deadline.',
+  ),
+  ERR_CALL_CYCLE: entry(
+    'CallError',
+    'not_started',
+    'call {message} to {target} would wait for itself: {chain}',
+    'An actor called itself or a caller up the chain; use tell, ctx.pipe, or split the actor.',
+  ),
+  ERR_CALL_ABORTED: entry(
+    'CallError',
+    'unknown',
+    'call {message} to {target} was aborted by its caller',
+    "The caller's signal fired before the reply came.",
+  ),
+  ERR_CALLEE_ENDED: entry(
+    'CallError',
+    'unknown',
+    '{target} ended ({reason}) while it handled {message}',
+    'The callee crashed or stopped mid-call; its crash report says why.',
+  ),
+  ERR_NO_HANDLER: entry(
+    'CallError',
+    'not_started',
+    '{target} has no {kind} handler for {message}; known are {expected}',
+    'Correct the message type, or add the handler.',
+  ),
+  ERR_MAILBOX_FULL: entry(
+    'CallError',
+    'not_started',
+    'the mailbox of {target} is full ({capacity})',
+    'The actor is slower than its callers: shed load, or raise its capacity knowing what that costs.',
+  ),
+  ERR_NOPROC: entry(
+    'CallError',
+    'not_started',
+    '{target} is not alive',
+    'It ended for good, was never started, or the ref is of an older incarnation.',
+  ),
+  ERR_RESTARTING: entry(
+    'CallError',
+    'not_started',
+    '{target} is restarting; try again in {retryAfterMs} ms',
+    "Retry later, or call with whenDown: 'wait'.",
+  ),
+  ERR_STOPPING: entry(
+    'CallError',
+    'not_started',
+    '{target} is stopping and takes no more work',
+    'Shutdown has begun; send the work elsewhere.',
+  ),
+  ERR_FENCED: entry(
+    'ActorError',
+    'not_started',
+    '{target} has ended; its straggling handler may not {what}',
+    'The handler ran on after its actor ended; honour ctx.signal.',
+  ),
+  ERR_NAME_TAKEN: entry(
+    'ActorError',
+    'not_started',
+    'the name {name} is taken by {target}',
+    'Names are unique among the living; unregister or choose another.',
+  ),
+  ERR_INIT_TIMEOUT: entry(
+    'ActorError',
+    'unknown',
+    '{target} did not start within {timeoutMs} ms',
+    'Raise initTimeoutMs, or move slow work behind ctx.continue().',
+  ),
+  ERR_INIT_FAILED: entry(
+    'ActorError',
+    'unknown',
+    '{target} failed to start: {reason}',
+    'See the cause; the start was rolled back.',
+  ),
+  ERR_SYSTEM_STOPPED: entry(
+    'ActorError',
+    'not_started',
+    'the system has stopped',
+    'Work reached a runtime that was shut down.',
+  ),
+  ERR_CHART_UNSUPPORTED: entry(
+    'ChartError',
+    'not_started',
+    'chart {chart}: {what} is outside the subset that troupe compiles',
+    'Keep to flat or parallel states, named actions, pure guards and named delays.',
+  ),
+  ERR_CHART_LOOP: entry(
+    'ChartError',
+    'unknown',
+    'chart {chart} took more than {limit} microsteps on {event}',
+    'An eventless transition loops; guard it.',
+  ),
+  ERR_EVENT_UNDECLARED: entry(
+    'ChartError',
+    'not_started',
+    '{target} does not declare the event {event}; known are {expected}',
+    'XState caches by event type; undeclared types from outside are refused so that the cache stays bounded.',
+  ),
+  ERR_SPEC_DUPLICATE: entry(
+    'SupervisorError',
+    'not_started',
+    'the spec {id} stands at {first} and again at {second}',
+    'A spec is a key; give the second place spec.as(otherId).',
+  ),
+  ERR_SPEC_UNKNOWN: entry(
+    'SupervisorError',
+    'not_started',
+    'the spec {id} is not part of this application',
+    'Ask with the very spec value that stands in the tree.',
+  ),
+  ERR_CHILD_ALREADY_STARTED: entry(
+    'SupervisorError',
+    'not_started',
+    '{supervisor} already runs a child {child}',
+    'OTP: already_started.',
+  ),
+  ERR_CHILD_ALREADY_PRESENT: entry(
+    'SupervisorError',
+    'not_started',
+    '{supervisor} already knows a child {child}, which is not running',
+    'OTP: already_present; use restartChild or deleteChild.',
+  ),
+  ERR_CHILD_NOT_FOUND: entry(
+    'SupervisorError',
+    'not_started',
+    '{supervisor} knows no child {child}',
+    'OTP: not_found.',
+  ),
+  ERR_CHILD_RUNNING: entry(
+    'SupervisorError',
+    'not_started',
+    'child {child} of {supervisor} is running',
+    'OTP: running; terminate it first.',
+  ),
+  ERR_CHILD_RESTARTING: entry(
+    'SupervisorError',
+    'not_started',
+    'child {child} of {supervisor} is restarting',
+    'OTP: restarting; wait, or terminate it.',
+  ),
+  ERR_CHILD_START_FAILED: entry(
+    'SupervisorError',
+    'unknown',
+    '{supervisor} could not start {child}: {reason}',
+    'See the cause; what had been started was stopped in reverse order.',
+  ),
+  ERR_MAX_CHILDREN: entry(
+    'SupervisorError',
+    'not_started',
+    '{supervisor} already has {limit} children',
+    'Raise maxChildren or wait; restarting children count.',
+  ),
+  ERR_INTENSITY_UNREACHABLE: entry(
+    'SupervisorError',
+    'not_started',
+    '{supervisor}: with a backoff of {delayMs} ms its limit of {intensity} restarts in {periodMs} ms can never be reached by {child}',
+    "Shorten the backoff, lengthen periodMs, or set giveUp to { afterFailures } or 'never'.",
+  ),
+  ERR_SELF_SUPERVISION: entry(
+    'SupervisorError',
+    'not_started',
+    '{child} called its own supervisor {supervisor} while starting',
+    'The supervisor waits for this init; call it later, from ctx.continue().',
+  ),
+  ERR_BREAKER_OPEN: entry(
+    'BreakerError',
+    'not_started',
+    'breaker {breaker} is open; retry in {retryAfterMs} ms',
+    'The guarded thing is failing; use the fallback or wait until retryAt.',
+  ),
+  ERR_BREAKER_PROBING: entry(
+    'BreakerError',
+    'not_started',
+    'breaker {breaker} is half-open and all its probes are out',
+    'Recovery is being probed; use the fallback or wait.',
+  ),
+  ERR_BREAKER_DISPOSED: entry(
+    'BreakerError',
+    'not_started',
+    'breaker {breaker} has been disposed',
+    'It belongs to something that has stopped.',
+  ),
+  ERR_POOL_QUEUE_FULL: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: its queue of {limit} is full',
+    'Shed the load (503 with Retry-After) or enlarge the pool.',
+  ),
+  ERR_POOL_CHECKOUT_TIMEOUT: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: no worker became free within {timeoutMs} ms',
+    'All workers are busy or starting; the job never ran.',
+  ),
+  ERR_POOL_DRAINING: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool} is draining and takes no more jobs',
+    'Shutdown has begun.',
+  ),
+  ERR_POOL_DEGRADED: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: its workers crash in a loop ({crashes} in a row); retry in {retryAfterMs} ms',
+    'Read the last crash report; the pool probes again by itself.',
+  ),
+  ERR_POOL_ABORTED: entry(
+    'PoolError',
+    'not_started',
+    'the job for pool {pool} was aborted while it waited',
+    "The caller's signal fired before a worker was free; the job never ran.",
+  ),
+  ERR_JOB_TIMEOUT: entry(
+    'PoolError',
+    'unknown',
+    'job {job} on {worker} passed its deadline of {timeoutMs} ms',
+    'The worker was asked to cancel, then killed if it did not comply.',
+  ),
+  ERR_JOB_ABORTED: entry(
+    'PoolError',
+    'unknown',
+    'job {job} on {worker} was aborted by its caller',
+    "The caller's signal fired while the job ran.",
+  ),
+  ERR_JOB_FAILED: entry(
+    'PoolError',
+    'completed',
+    'job {job} failed in {worker}: {type}: {text}',
+    'The handler in the worker threw; its type, text and traceback are in data.',
+  ),
+  ERR_JOB_INVALID: entry(
+    'PoolError',
+    'not_started',
+    'job {job} cannot be sent: {why}',
+    'Arguments must be JSON within the frame and depth limits.',
+  ),
+  ERR_WORKER_EXITED: entry(
+    'WorkerError',
+    'unknown',
+    '{worker} exited ({how}) while it ran {job}',
+    'See lastStderr in data; retried only if the job is idempotent.',
+  ),
+  ERR_WORKER_START: entry(
+    'WorkerError',
+    'not_started',
+    '{worker} did not start: {why}',
+    'Check the command, its cwd and its environment.',
+  ),
+  ERR_WORKER_PROTOCOL: entry(
+    'WorkerError',
+    'unknown',
+    '{worker} broke the protocol: {why}',
+    'It printed something else than frames; it was killed and replaced.',
+  ),
+  ERR_FRAME_TOO_LARGE: entry(
+    'WorkerError',
+    'not_started',
+    'a frame of {bytes} bytes exceeds the limit of {limit}',
+    'Send less, or raise maxFrameBytes on both sides.',
+  ),
+  ERR_FRAME_MALFORMED: entry(
+    'WorkerError',
+    'unknown',
+    'malformed frame: {why}',
+    'The peer does not speak the protocol of docs/PROTOCOL.md.',
+  ),
+  ERR_RECOVERY_CAPACITY: entry(
+    'RecoveryError',
+    'not_started',
+    'recovery of {subject} refused: {limit} recoveries already run',
+    'The service is failing in many places; look for the common cause.',
+  ),
+  ERR_RECOVERY_ABANDONED: entry(
+    'RecoveryError',
+    'completed',
+    'recovery of {subject} abandoned: {category}/{severity}',
+    'The table says that nothing helps against this error.',
+  ),
+  ERR_RECOVERY_CANCELLED: entry(
+    'RecoveryError',
+    'unknown',
+    'recovery of {subject} was cancelled',
+    'Someone cancelled it, or shutdown began.',
+  ),
+  ERR_RECOVERY_DEADLINE: entry(
+    'RecoveryError',
+    'unknown',
+    'recovery of {subject} passed its budget of {budgetMs} ms',
+    'Its remedies took too long; they were told to stop.',
+  ),
+  ERR_RECOVERY_UNKNOWN: entry(
+    'RecoveryError',
+    'not_started',
+    'no recovery {recovery} is known',
+    'It never ran or has left the history.',
+  ),
+  ERR_APP_START: entry(
+    'ApplicationError',
+    'unknown',
+    'application {app} did not start: {reason}',
+    'See the cause; what had been started was stopped again.',
+  ),
+  ERR_APP_STOPPED: entry(
+    'ApplicationError',
+    'not_started',
+    'application {app} has stopped',
+    'Start it again to use it.',
+  ),
+  ERR_RESOURCE_OPEN: entry(
+    'ApplicationError',
+    'unknown',
+    'resource {resource} did not open: {reason}',
+    'See the cause; what had been opened before it was closed again.',
+  ),
+  ERR_RESOURCE_CLOSE: entry(
+    'ApplicationError',
+    'unknown',
+    'resource {resource} did not close: {reason}',
+    'It is named among the survivors.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+/** A code of the table. */
+export type ErrorCode = keyof typeof ERRORS;
+
+const BRAND = Symbol.for('troupe/error');
+
+/** Facts about an error: filled into the message and kept for handlers and logs. Never user payloads. */
+export type ErrorData = Readonly<Record<string, unknown>>;
+
+/** The base of all errors of troupe. Recognise one with {@link isTroupeError}, which works across realms. */
+export class TroupeError extends Error {
+  readonly code: ErrorCode;
+  readonly outcome: Outcome;
+  readonly data: ErrorData;
+
+  constructor(code: ErrorCode, message: string, outcome: Outcome, data: ErrorData, cause: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.outcome = outcome;
+    this.data = data;
+  }
+}
+Object.defineProperty(TroupeError.prototype, BRAND, { value: true });
+Object.defineProperty(TroupeError.prototype, 'name', {
+  value: 'TroupeError',
+  writable: true,
+  configurable: true,
+});
+
+const classes = new Map<ErrorClass, typeof TroupeError>();
+const classNamed = (name: ErrorClass): typeof TroupeError => {
+  let found = classes.get(name);
+  if (found === undefined) {
+    found = class extends TroupeError {};
+    Object.defineProperty(found, 'name', { value: name });
+    Object.defineProperty(found.prototype, 'name', { value: name, writable: true, configurable: true });
+    classes.set(name, found);
+  }
+  return found;
+};
+
+const fill = (template: string, data: ErrorData): string =>
+  template.replace(/\{(\w+)\}/g, (_whole, key: string) => show(data[key]));
+
+/** A short, safe rendering of any value for an error message; payloads are named by type, never dumped. */
+export const show = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (Array.isArray(value)) return value.map(show).join(', ');
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name = (Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null)?.constructor
+    ?.name;
+  return name === undefined || name === 'Object' ? `{ ${Object.keys(value).slice(0, 6).join(', ')} }` : name;
+};
+
+/** How {@link createError} makes its error. */
+export interface ErrorOptions {
+  /** What led to it. */
+  readonly cause?: unknown;
+  /** Overrides the table's outcome where the raiser knows better. */
+  readonly outcome?: Outcome;
+  /** `false` makes it without a stack: 8 × cheaper, for refusals on hot paths. Default `true`. */
+  readonly stack?: boolean;
+}
+
+/** The only way an error of troupe is made. `data` fills the table's message. */
+export const createError = (code: ErrorCode, data: ErrorData, options: ErrorOptions = {}): TroupeError => {
+  const { class: errorClass, message, outcome } = ERRORS[code];
+  const ErrorType = classNamed(errorClass);
+  const make = () =>
+    new ErrorType(code, `${fill(message, data)} [${code}]`, options.outcome ?? outcome, data, options.cause);
+  if (options.stack !== false) return make();
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+};
+
+/** Whether `value` is an error of troupe (with this code, if one is given); works across realms and copies. */
+export const isTroupeError = <C extends ErrorCode>(
+  value: unknown,
+  code?: C,
+): value is TroupeError & { code: C } =>
+  typeof value === 'object' &&
+  value !== null &&
+  (value as { [BRAND]?: unknown })[BRAND] === true &&
+  (code === undefined || (value as TroupeError).code === code);

@@ -1,0 +1,118 @@
+/**
+ * The one door for time, chance and the outside: everything that is not a pure function of its input comes
+ * through a {@link Host}. The real one is `real-host.ts`; `testing/` has one whose every decision can be chosen.
+ *
+ * Invariant: nothing else in `src/` or `actors/` touches a clock, a timer, randomness, ids or OS processes
+ * (`scripts/tidy.ts` enforces it). Nothing else may run code later than through `step`, `yield` and `timer`.
+ */
+import type { Random } from './random.ts';
+
+/** A running timer. Cancelling twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** How a timer is kept. */
+export interface TimerOptions {
+  /** `true`: it does not keep the OS process alive. Default `false`. */
+  readonly unref?: boolean;
+}
+
+/** What to start as an OS process. `env` is the whole environment: nothing is inherited unasked. */
+export interface ProcessSpec {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** `true`: leads its own process group, so that `kill` with `group` reaches what it started. Default `true`. */
+  readonly ownGroup?: boolean;
+}
+
+/** How an OS process ended. `error` is set when it could not be started or reached at all. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly error?: Error;
+}
+
+/** What the owner of an OS process is told. All are attached before the first byte can arrive. */
+export interface ProcessListeners {
+  stdout(chunk: Uint8Array): void;
+  stderr(chunk: Uint8Array): void;
+  /** Called exactly once, after the last byte of stdout that can still come has been delivered. */
+  ended(end: ProcessEnd): void;
+}
+
+/** An OS process that we started. Every method is safe after its end, and then does nothing. */
+export interface ChildPort {
+  /** `undefined` where the process could not be started. */
+  readonly pid: number | undefined;
+  /** Writes to its stdin. `false`: the pipe is full, wait for `drained`. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes accepted by `write` and not yet taken by the pipe. */
+  readonly bufferedBytes: number;
+  /** Ends its stdin: a worker takes that as the end of its parent. */
+  endInput(): void;
+  /** Sends a signal to it, or to its whole group. `false` when it is gone already. */
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT', group?: boolean): boolean;
+}
+
+/** A two-way stream of bytes to another runtime. */
+export interface Channel {
+  write(bytes: Uint8Array): boolean;
+  close(): void;
+}
+
+/** What the owner of a channel is told. `closed` comes exactly once. */
+export interface ChannelListeners {
+  data(chunk: Uint8Array): void;
+  closed(error?: Error): void;
+}
+
+/** How this runtime reaches others: the port on which `cluster/` will stand. Addresses are opaque strings. */
+export interface Transport {
+  listen(
+    address: string,
+    accept: (channel: Channel) => ChannelListeners,
+  ): Promise<{ close(): Promise<void> }>;
+  connect(address: string, listeners: ChannelListeners): Promise<Channel>;
+}
+
+/** A fault that a simulated host wants at a named point. */
+export interface Fault {
+  readonly kind: string;
+  readonly value?: number;
+}
+
+/** How late the event loop was found to be, ms. */
+export type StallListener = (lateMs: number) => void;
+
+export interface Host {
+  /** Milliseconds of a clock that never goes back; the origin is arbitrary. */
+  monotonic(): number;
+  /** Milliseconds since the Unix epoch; may jump. For people and logs only, never for deciding. */
+  wall(): number;
+  /**
+   * Runs `fire` once, `delayMs` from now or later; of equal instants, the first set fires first. Any delay is
+   * good, `Infinity` never fires. `fire` must not throw.
+   */
+  timer(delayMs: number, label: string, fire: () => void, options?: TimerOptions): Timer;
+  /** Runs `run` soon, before any I/O; in the order of asking. `run` must not throw. */
+  step(label: string, run: () => void): void;
+  /** Runs `run` after one turn of I/O. */
+  yield(label: string, run: () => void): void;
+  readonly random: Random;
+  /** A fresh id, unique within this host: `kind-1`, `kind-2`, … */
+  newId(kind: string): string;
+  spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort;
+  readonly transport: Transport;
+  /** The fault to have at this point, if any; always `undefined` in production. */
+  fault(point: string): Fault | undefined;
+  /**
+   * Which of `ready` runnable things goes next. Absent in production, where it is always the first; a simulated
+   * host explores the others.
+   */
+  readonly choose?: (ready: number, label: string) => number;
+  /** Called when the loop is found to have been stalled; returns the function that stops the calls. */
+  onStall(listener: StallListener): () => void;
+}

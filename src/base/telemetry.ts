@@ -1,0 +1,152 @@
+/**
+ * The vocabulary of facts: every event that troupe emits, typed, past tense, with its data. The same stream feeds logs,
+ * metrics, the explorer and the conformance traces.
+ *
+ * Invariant: no listener, no cost. Emitters guard with `events.active` before they build an event. A listener that
+ * throws is removed and counted, and never reaches the emitter. Payloads of messages are never in an event.
+ */
+
+/** Event type → data. `path` is always the place it is about; times are ms. `reason` is an ExitReason. */
+export interface EventMap {
+  'host.stalled': { lateMs: number };
+  'actor.started': { path: string; incarnation: number; kind: string };
+  'actor.ended': {
+    path: string;
+    incarnation: number;
+    kind: string;
+    reason: unknown;
+    lastMessage: string | undefined;
+  };
+  'actor.start_failed': { path: string; incarnation: number; kind: string; reason: unknown };
+  'actor.straggled': { path: string; incarnation: number };
+  'actor.fenced': { path: string; incarnation: number; what: string };
+  'actor.threw': { path: string; error: unknown };
+  'mail.dropped': { path: string; message: string; why: string };
+  'mail.dead_lettered': { path: string; message: string; from: string | undefined };
+  'supervisor.child.started': { path: string; child: string };
+  'supervisor.child.ended': { path: string; child: string; reason: unknown };
+  'supervisor.child.start_failed': { path: string; child: string; reason: unknown };
+  'supervisor.child.shutdown_failed': { path: string; child: string; reason: unknown };
+  'supervisor.child.restarted': {
+    path: string;
+    child: string;
+    restarts: number;
+    used: number;
+    intensity: number;
+    periodMs: number;
+  };
+  'supervisor.child.backing_off': { path: string; child: string; delayMs: number; failures: number };
+  'supervisor.gave_up': { path: string; child: string; restarts: number; periodMs: number; last: unknown };
+  'breaker.opened': { path: string; retryAtMs: number; openMs: number; failures: number; cause: unknown };
+  'breaker.half_opened': { path: string; permits: number };
+  'breaker.closed': { path: string };
+  'breaker.rejected': { path: string; state: string };
+  'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };
+  'pool.worker.transitioned': {
+    path: string;
+    worker: string;
+    from: string;
+    to: string;
+    reason: string;
+    inStateMs: number;
+  };
+  'pool.worker.ended': {
+    path: string;
+    worker: string;
+    pid: number | undefined;
+    how: string;
+    cause: unknown;
+    lastStderr: readonly string[];
+  };
+  'pool.worker.stderr': { path: string; worker: string; pid: number | undefined; line: string };
+  'pool.job.started': { path: string; worker: string; job: string; waitMs: number };
+  'pool.job.settled': {
+    path: string;
+    worker: string | undefined;
+    job: string;
+    outcome: string;
+    runMs: number;
+  };
+  'pool.job.retried': { path: string; job: string; attempt: number; cause: unknown };
+  'pool.reply.dropped': { path: string; worker: string; why: string };
+  'pool.degraded': { path: string; crashes: number; retryAtMs: number };
+  'pool.restored': { path: string };
+  'recovery.started': {
+    path: string;
+    recovery: string;
+    subject: string;
+    category: string;
+    severity: string;
+    remedy: string;
+  };
+  'recovery.step_done': { path: string; recovery: string; subject: string; step: string; outcome: string };
+  'recovery.ended': {
+    path: string;
+    recovery: string;
+    subject: string;
+    outcome: 'recovered' | 'gave_up' | 'cancelled';
+    durationMs: number;
+  };
+  'recovery.coalesced': { path: string; recovery: string; subject: string };
+  'recovery.refused': { path: string; subject: string; why: string };
+  'app.phase_entered': { path: string; phase: string };
+  'app.resource.opened': { path: string; resource: string; durationMs: number };
+  'app.resource.closed': { path: string; resource: string; durationMs: number };
+  'app.signalled': { path: string; signal: string };
+  'app.stray_error': { path: string; owner: string | undefined; error: unknown };
+  'app.stopped': { path: string; reason: unknown; survivors: readonly string[]; durationMs: number };
+}
+
+export type EventType = keyof EventMap;
+
+/** One fact: its type, when (wall clock, ms), and its data. */
+export type TroupeEvent = {
+  [T in EventType]: { readonly type: T; readonly at: number } & Readonly<EventMap[T]>;
+}[EventType];
+
+export type EventListener = (event: TroupeEvent) => void;
+
+/** Where facts go. One a system; standalone policies have one of their own. */
+export class EventStream {
+  /** `true` while anyone listens: check it before building an event on a hot path. */
+  active = false;
+  /** Listeners removed because they threw. */
+  brokenListeners = 0;
+  readonly #listeners = new Set<EventListener>();
+  readonly #wall: () => number;
+
+  constructor(wall: () => number) {
+    this.#wall = wall;
+  }
+
+  /** Listens to all events; returns the function that stops it. */
+  listen(listener: EventListener): () => void {
+    this.#listeners.add(listener);
+    this.active = true;
+    return () => {
+      this.#listeners.delete(listener);
+      this.active = this.#listeners.size > 0;
+    };
+  }
+
+  /** Listens to one type of event. */
+  on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
+    return this.listen((event) => {
+      if (event.type === type) listener(event as Extract<TroupeEvent, { type: T }>);
+    });
+  }
+
+  emit<T extends EventType>(type: T, data: EventMap[T]): void {
+    if (!this.active) return;
+    const event = Object.freeze({ type, at: this.#wall(), ...data }) as unknown as TroupeEvent;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch {
+        this.#listeners.delete(listener);
+        this.active = this.#listeners.size > 0;
+        this.brokenListeners += 1;
+      }
+    }
+  }
+}

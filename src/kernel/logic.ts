@@ -1,0 +1,187 @@
+/**
+ * The seam between the kernel and whatever an actor runs: `server(…)`, any XState logic, a supervisor, a breaker, a
+ * pool. A {@link Logic} is a value that starts incarnations; a {@link Behaviour} is one incarnation's code.
+ *
+ * Invariant: the kernel calls at most one method of a behaviour at a time and awaits what it returns, except that
+ * `inspect` is always answered. Whatever a method throws or rejects with ends the actor with `{ error }`.
+ */
+import type { Random } from '../base/random.ts';
+import type { ExitReason } from './reason.ts';
+import type { Ref } from './ref.ts';
+import type { Spec } from './spec.ts';
+import type { System } from './system.ts';
+
+/** Init may return this: the actor ends `normal` and its supervisor keeps or forgets the child as OTP does. */
+export const IGNORE: unique symbol = Symbol.for('troupe/ignore');
+/** A call handler may return this after `ctx.later()`: the reply comes through the request. */
+export const DEFERRED: unique symbol = Symbol.for('troupe/deferred');
+
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** A call as its handler sees it. */
+export interface Request<R = unknown> {
+  readonly from: Ref | undefined;
+  /** The instant of `host.monotonic()` after which nobody waits for the reply. */
+  readonly deadline: number;
+  /** Aborts when the caller gives up (deadline, abort or death). Made when first read. */
+  readonly signal: AbortSignal;
+  /** Whether a reply would still be heard. */
+  readonly open: boolean;
+  /** Answers. Only the first answer counts; later ones are ignored. */
+  reply(value: R): void;
+  /** Answers with a rejection. */
+  refuse(error: unknown): void;
+}
+
+/** What the kernel tells an actor on its own account. */
+export type Info =
+  | { readonly type: 'down'; readonly monitor: number; readonly ref: Ref; readonly reason: ExitReason }
+  | { readonly type: 'exit'; readonly ref: Ref; readonly reason: ExitReason }
+  | { readonly type: 'timeout' };
+
+/** What people are shown of a running actor. */
+export interface Inspection {
+  /** A chart's state value, or a word of the logic's own. */
+  readonly state?: unknown;
+  /** Facts worth a line in `tree()`: counts, gauges. Never payloads. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** One incarnation's code. Only `tell` is required. */
+export interface Behaviour {
+  tell(message: unknown): Awaitable<void>;
+  /** What it returns (or resolves to) is the reply; {@link DEFERRED}: the reply comes later. Absent: ERR_NO_HANDLER. */
+  call?(message: unknown, request: Request): unknown;
+  /** `down`, a trapped `exit`, an idle `timeout`. */
+  info?(info: Info): Awaitable<void>;
+  /**
+   * Shutdown has begun (from the parent, or `stop`). Returning nothing: `terminate` follows at once. Returning a
+   * promise: mail goes on being delivered until it settles, then `terminate`; all of it inside the allowance.
+   */
+  shutdown?(reason: ExitReason): Awaitable<void>;
+  /** The last thing that runs, also after a crash (with the `{ error }` reason), never after a kill. */
+  terminate?(reason: ExitReason): Awaitable<void>;
+  inspect?(): Inspection;
+}
+
+/** What can be started. `H` is the type of its handle. */
+export interface Logic<H = Handle> {
+  /** A word for `tree()` and logs: `server`, `machine`, `supervisor`, `breaker`, `pool` … */
+  readonly kind: string;
+  /**
+   * Made once for each place in a tree and kept over restarts: what handles and incarnations share (a breaker's
+   * counts). Read it as `place.shared`. Most logic has none.
+   */
+  share?(place: Place): unknown;
+  /** Init. May be async; bounded by the spec's `initTimeoutMs`. */
+  start(context: ActorContext, input: unknown): Awaitable<Behaviour | typeof IGNORE>;
+  /** What outside code is given for `app.get(spec)`. */
+  handle(place: Place): H;
+}
+
+/** Options of a tell. */
+export interface TellOptions {
+  /** Opaque trace context; travels in the envelope and to what the handler sends in turn. */
+  readonly trace?: unknown;
+}
+
+/** Options of a call. */
+export interface CallOptions extends TellOptions {
+  /** Default 5,000; the caller's own deadline, if sooner, wins. `Infinity` is allowed. */
+  readonly timeoutMs?: number;
+  /** An instant of `host.monotonic()`, instead of `timeoutMs`. */
+  readonly deadline?: number;
+  readonly signal?: AbortSignal;
+  /** While the target restarts: `reject` with ERR_RESTARTING (default), or `wait` until the deadline. */
+  readonly whenDown?: 'reject' | 'wait';
+}
+
+export type Told = 'sent' | 'dropped';
+
+/** A place in a tree: what a handle follows through restarts. Its cell is the incarnation of now, if any. */
+export interface Place {
+  readonly path: string;
+  readonly system: System;
+  readonly spec: Spec<unknown>;
+  /** What {@link Logic.share} made for this place. */
+  readonly shared: unknown;
+  /** The incarnation of now; `undefined` while there is none. */
+  ref(): Ref | undefined;
+  tell(message: unknown, options?: TellOptions): Told;
+  call(message: unknown, options?: CallOptions): Promise<unknown>;
+  inspect(): Inspection;
+}
+
+/** What every handle can do. Follows restarts: it addresses the place, not the incarnation. */
+export interface Handle {
+  readonly path: string;
+  ref(): Ref | undefined;
+}
+
+export type Addressee = Ref | Handle | string;
+
+/** A timer of an incarnation: gone with it. */
+export interface ActorTimer {
+  cancel(): void;
+}
+
+/** What a behaviour acts through. After its incarnation has ended every method throws ERR_FENCED. */
+export interface ActorContext {
+  readonly self: Ref;
+  readonly path: string;
+  readonly place: Place;
+  readonly system: System;
+  readonly random: Random;
+  /** Aborts when shutdown begins or the actor ends. Made when first read. */
+  readonly signal: AbortSignal;
+  /** The deadline of the call being handled; `Infinity` outside of one. */
+  readonly deadline: number;
+  /** The trace of the message being handled. */
+  readonly trace: unknown;
+  /** Whether link exits arrive as `info({ type: 'exit' })`. Concerns links only. Default `false`. */
+  trapExit: boolean;
+  now(): number;
+  /** To a ref, a handle, or a registered name. */
+  tell(to: Addressee, message: unknown): Told;
+  /** The deadline handed down shrinks. Rejects at once with ERR_CALL_CYCLE where it would wait for itself. */
+  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown>;
+  /** Tells oneself after a delay; exempt from capacity; gone with the incarnation. */
+  after(delayMs: number, message: unknown, options?: { readonly unref?: boolean }): ActorTimer;
+  /** Runs `run` in a turn of this actor, in mail order, exempt from capacity. For logic, not for users. */
+  post(run: () => Awaitable<void>): void;
+  /** Like `post`, after a delay. */
+  postAfter(
+    delayMs: number,
+    label: string,
+    run: () => Awaitable<void>,
+    options?: { readonly unref?: boolean },
+  ): ActorTimer;
+  /** Brings a promise's result back as mail to oneself. Without `onError` a rejection ends the actor. */
+  pipe<T>(
+    promise: PromiseLike<T>,
+    onValue: (value: T) => unknown,
+    onError?: (error: unknown) => unknown,
+  ): void;
+  /** The request being handled, to be answered later; the handler then returns what it likes. */
+  later<R = unknown>(): Request<R>;
+  /** Runs before any other mail (OTP's `{continue, …}`). */
+  next(run: () => Awaitable<void>): void;
+  /** Delivers `info({ type: 'timeout' })` unless any message comes within `idleMs` (OTP's timeout return). */
+  idle(idleMs: number): void;
+  /** Starts an unsupervised child: it ends when this actor ends. Resolves after its init. */
+  spawn<H>(spec: Spec<H>): Promise<H>;
+  /** The handle of a spec of this application. */
+  get<H>(spec: Spec<H>): H;
+  register(name: string): void;
+  unregister(name: string): void;
+  link(to: Addressee): void;
+  unlink(to: Addressee): void;
+  /** Exactly one `down` follows, at once when it is not alive. Returns the monitor's number. */
+  monitor(to: Addressee): number;
+  /** Removes a monitor and any `down` of it still in the mailbox. */
+  demonitor(monitor: number): void;
+  /** Sends an exit signal, as OTP's `exit/2`; `'kill'` is untrappable. */
+  exit(to: Addressee, reason: ExitReason | 'kill'): void;
+  /** Ends this actor after the current handler, running `terminate`. Default `normal`. */
+  stop(reason?: ExitReason): void;
+}

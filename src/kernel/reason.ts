@@ -1,0 +1,47 @@
+/** Why an actor ended: OTP's exit reasons, as data that can cross a wire (an `error` is kept as it was thrown). */
+import { isTroupeError, show } from '../base/errors.ts';
+
+/** What a supervisor says when it gives up on a child (OTP ends with `shutdown`, which parents then overlook). */
+export interface GaveUp {
+  readonly supervisor: string;
+  readonly child: string;
+  readonly restarts: number;
+  readonly periodMs: number;
+  readonly last: ExitReason;
+}
+
+export type ExitReason =
+  | 'normal'
+  | 'shutdown'
+  | 'killed'
+  | 'noproc'
+  | { readonly shutdown: unknown }
+  | { readonly error: unknown }
+  | { readonly gaveUp: GaveUp };
+
+/** `normal`, `shutdown` and `{ shutdown }`: no crash report, and a transient child is not restarted. */
+export const isClean = (reason: ExitReason): boolean =>
+  reason === 'normal' || reason === 'shutdown' || (typeof reason === 'object' && 'shutdown' in reason);
+
+/** The reason of an actor whose handler threw `thrown`. */
+export const reasonOf = (thrown: unknown): ExitReason => ({ error: thrown });
+
+/** Whether `value` has the shape of a reason; for boundaries fed from outside. */
+export const isExitReason = (value: unknown): value is ExitReason =>
+  value === 'normal' ||
+  value === 'shutdown' ||
+  value === 'killed' ||
+  value === 'noproc' ||
+  (typeof value === 'object' &&
+    value !== null &&
+    ('shutdown' in value || 'error' in value || 'gaveUp' in value));
+
+/** One line for logs and error messages. */
+export const describeReason = (reason: ExitReason): string => {
+  if (typeof reason === 'string') return reason;
+  if ('shutdown' in reason) return `shutdown: ${show(reason.shutdown)}`;
+  if ('error' in reason)
+    return `error: ${isTroupeError(reason.error) ? reason.error.message : show(reason.error)}`;
+  const { supervisor, child, restarts, periodMs, last } = reason.gaveUp;
+  return `gave up: ${supervisor} restarted ${child} ${restarts} times in ${periodMs} ms (last: ${describeReason(last)})`;
+};

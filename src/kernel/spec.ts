@@ -1,0 +1,207 @@
+/**
+ * A spec: what to start, under which id, and how its owner shall treat its end. Plain, frozen, inspectable data; also
+ * the typed key to what it started (`app.get(spec)`). It stands once in an application; `as(id)` makes another key.
+ */
+import {
+  anything,
+  either,
+  flag,
+  identifier,
+  integer,
+  ms,
+  msOrInfinity,
+  object,
+  oneOf,
+  resolveOptions,
+  text,
+} from '../base/options.ts';
+import type { Handle, Logic } from './logic.ts';
+
+const BRAND = Symbol.for('troupe/spec');
+
+/** What happens to mail beyond the mailbox's capacity; `tell` then returns `'dropped'`, a call rejects. */
+export type Overflow = 'reject' | 'drop_newest' | 'drop_oldest';
+
+/** How long a child waits before it is started again. Times in ms. */
+export interface Backoff {
+  /** The delay after the second failure in a row; the first restart is immediate. Default 100. */
+  readonly baseMs: number;
+  /** Default 2. */
+  readonly factor: number;
+  /** Default 30,000. */
+  readonly maxMs: number;
+  /** `full`: uniform between 0 and the delay. Default `full`. */
+  readonly jitter: 'full' | 'none';
+  /** Failures in a row are forgotten after running this long. Default 10,000. */
+  readonly stableMs: number;
+  /** Whether the first restart waits too. Default `false`. */
+  readonly delayFirst: boolean;
+}
+
+/** Options that every spec takes. */
+export interface SpecOptions {
+  /** Given to init. */
+  readonly input?: unknown;
+  /** OTP's restart type. Default `'permanent'`. */
+  readonly restart?: 'permanent' | 'transient' | 'temporary';
+  /** The allowance for an orderly stop, or `'brutal_kill'`. Default 5,000; supervisors `Infinity`. */
+  readonly shutdownMs?: number | 'brutal_kill';
+  /** Default 10,000. */
+  readonly initTimeoutMs?: number;
+  /** Tells and calls that may wait. Default 10,000. */
+  readonly mailboxCapacity?: number;
+  /** Default `'reject'`. */
+  readonly overflow?: Overflow;
+  /** `'drain'`: queued mail is handled before `terminate`. Default `'discard'`: calls reject `not_started`. */
+  readonly onShutdown?: 'discard' | 'drain';
+  /** `'forbid'`: a restart waits for handlers still running of the incarnation before. Default `'allow'`. */
+  readonly overlap?: 'allow' | 'forbid';
+  /** `false` restarts at once, as OTP does; an object overrides parts of the supervisor's backoff. */
+  readonly backoff?: false | Partial<Backoff>;
+  /** Shown to people. */
+  readonly description?: string;
+}
+
+/** A frozen child spec. Recognised by its brand `Symbol.for('troupe/spec')`. */
+export interface Spec<H = Handle> {
+  readonly id: string;
+  readonly logic: Logic<H>;
+  readonly input: unknown;
+  readonly restart: 'permanent' | 'transient' | 'temporary';
+  readonly shutdownMs: number | 'brutal_kill';
+  readonly initTimeoutMs: number;
+  readonly mailboxCapacity: number;
+  readonly overflow: Overflow;
+  readonly onShutdown: 'discard' | 'drain';
+  readonly overlap: 'allow' | 'forbid';
+  readonly backoff: false | Partial<Backoff> | undefined;
+  readonly description: string | undefined;
+  /** Specs that stand below this one (a supervisor's children, a pool's breaker), for checks before any start. */
+  readonly children: readonly Spec<unknown>[];
+  /** The same under another id: another key, another place. */
+  as(id: string): Spec<H>;
+}
+
+/** The kernel's defaults; `docs/SEMANTICS.md` lists them. */
+export const SPEC_DEFAULTS = Object.freeze({
+  restart: 'permanent',
+  shutdownMs: 5_000,
+  initTimeoutMs: 10_000,
+  mailboxCapacity: 10_000,
+  overflow: 'reject',
+  onShutdown: 'discard',
+  overlap: 'allow',
+} as const);
+
+/** The rules of {@link SpecOptions}; builders of other specs take those that suit them. */
+export const SPEC_FIELDS = {
+  input: anything,
+  restart: oneOf('permanent', 'transient', 'temporary'),
+  shutdownMs: either(msOrInfinity(0), oneOf('brutal_kill')),
+  initTimeoutMs: msOrInfinity(1),
+  mailboxCapacity: integer(1),
+  overflow: oneOf('reject', 'drop_newest', 'drop_oldest'),
+  onShutdown: oneOf('discard', 'drain'),
+  overlap: oneOf('allow', 'forbid'),
+  backoff: either(oneOfFalse(), object<Partial<Backoff>>('a backoff')),
+  description: text,
+} as const;
+
+function oneOfFalse() {
+  return { expected: 'false', accepts: (value: unknown): value is false => value === false };
+}
+
+const BACKOFF_FIELDS = {
+  baseMs: ms(0),
+  factor: {
+    expected: 'a number of at least 1',
+    accepts: (v: unknown): v is number => typeof v === 'number' && v >= 1,
+  },
+  maxMs: ms(0),
+  jitter: oneOf('full', 'none'),
+  stableMs: ms(0),
+  delayFirst: flag,
+} as const;
+
+/** design §8. */
+export const BACKOFF_DEFAULTS: Readonly<Backoff> = Object.freeze({
+  baseMs: 100,
+  factor: 2,
+  maxMs: 30_000,
+  jitter: 'full',
+  stableMs: 10_000,
+  delayFirst: false,
+});
+
+/** Checks a partial backoff and fills it from `base`. */
+export const resolveBackoff = (
+  where: string,
+  input: unknown,
+  base: Backoff = BACKOFF_DEFAULTS,
+): Readonly<Backoff> => resolveOptions(where, input, BACKOFF_FIELDS, base) as Readonly<Backoff>;
+
+class ChildSpec<H> implements Spec<H> {
+  readonly id: string;
+  readonly logic: Logic<H>;
+  readonly input: unknown;
+  readonly restart!: Spec['restart'];
+  readonly shutdownMs!: Spec['shutdownMs'];
+  readonly initTimeoutMs!: number;
+  readonly mailboxCapacity!: number;
+  readonly overflow!: Overflow;
+  readonly onShutdown!: Spec['onShutdown'];
+  readonly overlap!: Spec['overlap'];
+  readonly backoff: Spec['backoff'];
+  readonly description: string | undefined;
+  readonly children: readonly Spec<unknown>[];
+
+  constructor(id: string, logic: Logic<H>, options: Resolved, children: readonly Spec<unknown>[]) {
+    this.id = id;
+    this.logic = logic;
+    this.input = options.input;
+    this.backoff = options.backoff;
+    this.description = options.description;
+    this.children = children;
+    Object.assign(this, {
+      restart: options.restart,
+      shutdownMs: options.shutdownMs,
+      initTimeoutMs: options.initTimeoutMs,
+      mailboxCapacity: options.mailboxCapacity,
+      overflow: options.overflow,
+      onShutdown: options.onShutdown,
+      overlap: options.overlap,
+    });
+    Object.freeze(this);
+  }
+
+  as(id: string): Spec<H> {
+    const where = `spec ${this.id}.as()`;
+    if (!identifier.accepts(id)) resolveOptions(where, { id }, { id: identifier }, {});
+    return new ChildSpec(id, this.logic, this as unknown as Resolved, this.children);
+  }
+}
+Object.defineProperty(ChildSpec.prototype, BRAND, { value: true });
+
+type Resolved = typeof SPEC_DEFAULTS & SpecOptions;
+
+/**
+ * Makes a spec of any logic. The builders people use (`actor`, `supervisor`, `circuitBreaker`, `pool`, `recovery`) end here.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+ */
+export const createSpec = <H>(
+  id: string,
+  logic: Logic<H>,
+  options: SpecOptions = {},
+  children: readonly Spec<unknown>[] = [],
+): Spec<H> => {
+  const where = `${logic.kind} ${String(id)}`;
+  resolveOptions(where, { id }, { id: identifier }, {});
+  const resolved = resolveOptions(where, options, SPEC_FIELDS, SPEC_DEFAULTS) as unknown as Resolved;
+  if (typeof resolved.backoff === 'object') resolveBackoff(`${where}.backoff`, resolved.backoff);
+  return new ChildSpec(id, logic, resolved, Object.freeze([...children]));
+};
+
+/** Whether `value` is a spec, of this or another copy of troupe. */
+export const isSpec = (value: unknown): value is Spec<unknown> =>
+  typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;

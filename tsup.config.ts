@@ -1,0 +1,19 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    resilience: 'src/resilience/index.ts',
+    worker: 'src/work/sdk/worker.ts',
+    pino: 'src/telemetry/pino.ts',
+    testing: 'src/testing/index.ts',
+  },
+  format: ['esm'],
+  target: 'es2022',
+  platform: 'node',
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  dts: true,
+  external: ['xstate', 'pino', 'fast-check', 'vitest'],
+});
