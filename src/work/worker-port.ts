@@ -1,0 +1,102 @@
+/**
+ * The seam between a pool and one live worker. A {@link WorkerKind} says how workers are made; a {@link WorkerPort} is one of
+ * them, whatever it is made of: an OS process, or handlers in this process.
+ *
+ * Invariants every kind keeps:
+ * - `ended` comes exactly once and is the last call a port makes;
+ * - a job given to `run` is answered at most once (`succeeded`, `failed` or `cancelled`); where none has come when `ended`
+ *   comes, none will;
+ * - no listener is called from within a method of the port: what a method causes is told in a later step;
+ * - after `broke` the port kills its worker itself, and `ended` follows.
+ *
+ * It deliberately knows no states, deadlines or retries: those are the worker chart's and the pool's.
+ */
+import type { TroupeError } from '../base/errors.ts';
+import type { Host, ProcessEnd } from '../base/host.ts';
+
+/** How a pool makes its workers. Frozen data and a verb: opening is the only thing it does. */
+export interface WorkerKind {
+  /** A word for logs and `tree()`: `node`, `python`, `in-process`, or the command's base name. */
+  readonly name: string;
+  /** Starts one worker. Never throws for what the worker does: a failed start is an `ended` with `error`. */
+  open(host: Host, id: string, listeners: WorkerPortListeners): WorkerPort;
+}
+
+/** One job as a worker gets it. */
+export interface WorkerJob {
+  /** A whole number of at least 0, unique among the jobs this worker has in flight. */
+  readonly id: number;
+  /** The handler that runs it. */
+  readonly name: string;
+  /** JSON, within the frame and depth limits. `undefined` travels as `null`. */
+  readonly args: unknown;
+  /** What is left of the job's deadline, ms; `Infinity` for none. */
+  readonly remainingMs: number;
+}
+
+/** One live worker. Every method is safe after the end, and then does nothing (`run` throws). */
+export interface WorkerPort {
+  /** `undefined` where it is no OS process, or could not be started. */
+  readonly pid: number | undefined;
+  /**
+   * Sends a job.
+   *
+   * @throws ERR_JOB_INVALID, ERR_FRAME_TOO_LARGE before anything is sent: the arguments are at fault, the worker is well.
+   * @throws ERR_WORKER_PROTOCOL (`not_started`) when the worker no longer reads; it is killed and `ended` follows.
+   */
+  run(job: WorkerJob): void;
+  /** Asks a job to stop; it answers with `cancelled`, `failed` or `succeeded`, or not at all: then kill. */
+  cancel(jobId: number, reason: string): void;
+  /** Asks for a `pong` with the same id. */
+  ping(id: number): void;
+  /** Orderly end: it is told to shut down and its input ends. Idempotent. A worker that does not comply must be killed. */
+  close(): void;
+  /** The end at once: SIGKILL to the whole process group, stopped or not. Idempotent. */
+  kill(): void;
+}
+
+/** What a worker says of itself once it can take jobs. */
+export interface WorkerReady {
+  readonly pid: number | undefined;
+  /** The protocol's version that it speaks. */
+  readonly version: number;
+  /** What it can do beyond version 1; unknown words are to be ignored. */
+  readonly capabilities: readonly string[];
+  /** The names of jobs it takes. */
+  readonly handlers: readonly string[];
+}
+
+/** What a job's handler threw. */
+export interface WorkerFailure {
+  /** The name of the error's class. */
+  readonly type: string;
+  readonly message: string;
+  /** The stack as the worker's language prints it; may be empty. */
+  readonly traceback: string;
+}
+
+/** How a worker ended. */
+export interface WorkerEnd extends ProcessEnd {
+  /** The last lines it printed, oldest first; bounded. */
+  readonly lastStderr: readonly string[];
+  /** Jobs still running though the worker has ended, by name: only code in this process can do that. */
+  readonly stragglers: readonly string[];
+}
+
+/** What the owner of a worker is told. */
+export interface WorkerPortListeners {
+  /** Exactly once, before any answer; not at all where the start fails. */
+  ready(info: WorkerReady): void;
+  succeeded(jobId: number, value: unknown): void;
+  failed(jobId: number, failure: WorkerFailure): void;
+  /** The job complied with `cancel` (or stopped for a shutdown). The worker may be used again. */
+  cancelled(jobId: number): void;
+  pong(id: number): void;
+  /** A line it printed (on either output) or logged, without its end; long ones are cut. */
+  stderr(line: string): void;
+  /** It broke the protocol: ERR_FRAME_TOO_LARGE, ERR_FRAME_MALFORMED or ERR_WORKER_PROTOCOL. It is being killed. */
+  broke(error: TroupeError): void;
+  /** A reply nobody waits for, or a message of a kind this version does not know: counted, never delivered. */
+  dropped(why: string): void;
+  ended(end: WorkerEnd): void;
+}
