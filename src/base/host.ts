@@ -26,6 +26,13 @@ export interface ProcessSpec {
   readonly cwd?: string;
   /** `true`: leads its own process group, so that `kill` with `group` reaches what it started. Default `true`. */
   readonly ownGroup?: boolean;
+  /**
+   * `true`: the conversation has descriptors of its own, so that nothing the process prints can corrupt it. It reads fd 3
+   * (fed by `write`, ended by `endInput`) and writes fd 4 (told as `stdout`). What it prints on fd 1 and fd 2 is told as
+   * `stderr`. Its fd 0 is a lifeline: a pipe that stays open and silent until this process dies. Default `false`:
+   * it reads fd 0 and writes fd 1.
+   */
+  readonly protocolFds?: boolean;
 }
 
 /** How an OS process ended. `error` is set when it could not be started or reached at all. */
@@ -38,8 +45,9 @@ export interface ProcessEnd {
 /** What the owner of an OS process is told. All are attached before the first byte can arrive. */
 export interface ProcessListeners {
   stdout(chunk: Uint8Array): void;
-  stderr(chunk: Uint8Array): void;
-  /** Called exactly once, after the last byte of stdout that can still come has been delivered. */
+  /** `descriptor` says which output it was printed on, where both are told here; so lines need not be mixed. */
+  stderr(chunk: Uint8Array, descriptor?: 1 | 2): void;
+  /** Called exactly once, after the last byte of its outputs that can still come has been delivered. */
   ended(end: ProcessEnd): void;
 }
 
@@ -47,11 +55,11 @@ export interface ProcessListeners {
 export interface ChildPort {
   /** `undefined` where the process could not be started. */
   readonly pid: number | undefined;
-  /** Writes to its stdin. `false`: the pipe is full, wait for `drained`. */
+  /** Writes to its stdin (with `protocolFds`: its fd 3). `false`: the pipe is full, wait for `drained`. */
   write(bytes: Uint8Array): boolean;
   /** Bytes accepted by `write` and not yet taken by the pipe. */
   readonly bufferedBytes: number;
-  /** Ends its stdin: a worker takes that as the end of its parent. */
+  /** Ends what it reads: without `protocolFds` a worker takes that as the end of its parent. */
   endInput(): void;
   /** Sends a signal to it, or to its whole group. `false` when it is gone already. */
   kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT', group?: boolean): boolean;
