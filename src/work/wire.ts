@@ -1,0 +1,270 @@
+/**
+ * The wire: frames of a 4-byte big-endian length and that many bytes of UTF-8 JSON, each one object. `docs/PROTOCOL.md` is the
+ * specification; both sides of a worker in Node stand on this file.
+ *
+ * Invariants: a length is judged before anything is allocated for it; a frame's depth is judged before it is parsed; memory
+ * held for a peer never exceeds what it has sent of one frame; keys that could reach a prototype never get past here, in
+ * either direction; after a refusal the decoder delivers nothing more. It knows nothing of what messages mean.
+ */
+import { Buffer, isUtf8 } from 'node:buffer';
+import { createError, show } from '../base/errors.ts';
+
+/** What a peer may send, and we to it. */
+export interface WireLimits {
+  /** Bytes of a frame's JSON. A larger one is refused with ERR_FRAME_TOO_LARGE; whoever sent it is broken. */
+  readonly maxFrameBytes: number;
+  /** Levels of objects and arrays in a frame, the message itself being the first. Deeper ones could exhaust the stack. */
+  readonly maxDepth: number;
+}
+
+/** 10 MiB holds any document worth counting; 64 levels, any data made by people. */
+export const WIRE_LIMITS: WireLimits = Object.freeze({ maxFrameBytes: 10 * 1_048_576, maxDepth: 64 });
+
+/** The largest limit that may be asked for: half of what the length could say. */
+export const LARGEST_FRAME_BYTES = 0x7fff_ffff;
+
+const HEADER_BYTES = 4;
+/** The first allocation for a frame that comes in pieces; it doubles with what has really arrived. */
+const FIRST_PIECE_BYTES = 65_536;
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+
+/**
+ * Makes a frame. `job` names the work in errors.
+ *
+ * @throws ERR_JOB_INVALID when the message is not JSON by nature, ERR_FRAME_TOO_LARGE
+ */
+export const encodeFrame = (message: object, limits: WireLimits, job = 'message'): Uint8Array => {
+  const json = stringify(message, limits.maxDepth, job);
+  const bytes = Buffer.byteLength(json);
+  if (bytes > limits.maxFrameBytes) {
+    throw createError('ERR_FRAME_TOO_LARGE', { bytes, limit: limits.maxFrameBytes });
+  }
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+  frame.writeUInt32BE(bytes, 0);
+  frame.write(json, HEADER_BYTES, 'utf8');
+  return frame;
+};
+
+const stringify = (message: object, maxDepth: number, job: string): string => {
+  let why: string | undefined;
+  try {
+    why = notJson(message, { depth: maxDepth, at: '' });
+    if (why === undefined) return JSON.stringify(message);
+  } catch (error) {
+    // A getter, a proxy or a toJSON of the user's threw.
+    throw createError('ERR_JOB_INVALID', { job, why: show(error) }, { cause: error });
+  }
+  throw createError('ERR_JOB_INVALID', { job, why });
+};
+
+/** Where in a value we are: levels left, and the path for people. */
+interface Place {
+  readonly depth: number;
+  readonly at: string;
+}
+
+/**
+ * Why a value would not arrive as it is, or `undefined` where it would. JSON.stringify would drop functions, turn NaN into
+ * null and Maps into `{}`: silently. A property that is `undefined` is left out, as everywhere in JSON.
+ */
+const notJson = (value: unknown, place: Place): string | undefined => {
+  const { at } = place;
+  const what = at === '' ? 'it' : at;
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return undefined;
+    case 'number':
+      return Number.isFinite(value) ? undefined : `${what} is ${value}`;
+    case 'object':
+      return value === null ? undefined : objectNotJson(value, place, what);
+    default:
+      return `${what} is ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
+  }
+};
+
+const objectNotJson = (value: object, place: Place, what: string): string | undefined => {
+  const { toJSON } = value as { toJSON?: unknown };
+  if (typeof toJSON !== 'function') return structureNotJson(value, place, what);
+  // JSON.stringify asks once: what it gives is written as it is.
+  const written: unknown = toJSON.call(value, '');
+  return typeof written === 'object' && written !== null
+    ? structureNotJson(written, place, what)
+    : notJson(written, place);
+};
+
+const structureNotJson = (value: object, place: Place, what: string): string | undefined => {
+  if (place.depth === 0) return `${what} nests too deeply, or in a circle`;
+  const depth = place.depth - 1;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const why = notJson(value[i], { depth, at: `${place.at}[${i}]` });
+      if (why !== undefined) return why;
+    }
+    return undefined;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Plain in any realm: a root prototype or none.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return `${what} is a ${show(value)}`;
+  for (const key of Object.keys(value)) {
+    const at = place.at === '' ? key : `${place.at}.${key}`;
+    if (FORBIDDEN_KEYS.has(key)) return `${at} is a key that is never sent`;
+    const property = (value as Record<string, unknown>)[key];
+    const why = property === undefined ? undefined : notJson(property, { depth, at });
+    if (why !== undefined) return why;
+  }
+  return undefined;
+};
+
+/** Takes bytes as they come and gives the messages in them. */
+export class FrameDecoder {
+  readonly #limits: WireLimits;
+  readonly #deliver: (message: Readonly<Record<string, unknown>>) => void;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerBytes = 0;
+  /** Bytes of JSON that the frame under way has announced; 0 between frames. */
+  #announced = 0;
+  /** What has come of them, where the frame comes in pieces. */
+  #pieces: Buffer | undefined;
+  #received = 0;
+  #closed = false;
+
+  /** `deliver` gets each message as it completes; it may close the decoder, and must not throw. */
+  constructor(limits: WireLimits, deliver: (message: Readonly<Record<string, unknown>>) => void) {
+    this.#limits = limits;
+    this.#deliver = deliver;
+  }
+
+  /** Whether a frame has begun and not yet ended. */
+  get partial(): boolean {
+    return this.#headerBytes > 0;
+  }
+
+  /** Bytes held for the frame under way. */
+  get bufferedBytes(): number {
+    return this.#headerBytes + this.#received;
+  }
+
+  /** Delivers nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#reset();
+  }
+
+  /**
+   * Delivers the messages that these bytes complete, in order.
+   *
+   * @throws ERR_FRAME_TOO_LARGE, ERR_FRAME_MALFORMED after having delivered what came before; the decoder is then closed.
+   */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length && !this.#closed) at = this.#take(chunk, at);
+  }
+
+  #take(chunk: Uint8Array, from: number): number {
+    if (this.#headerBytes < HEADER_BYTES) {
+      this.#header[this.#headerBytes++] = chunk[from] as number;
+      if (this.#headerBytes === HEADER_BYTES) this.#announce(this.#header.readUInt32BE(0));
+      return from + 1;
+    }
+    if (this.#received === 0 && chunk[from] !== OPEN_OBJECT) this.#refuse('it is not a JSON object');
+    const end = Math.min(chunk.length, from + this.#announced - this.#received);
+    const piece = Buffer.from(chunk.buffer, chunk.byteOffset + from, end - from);
+    if (piece.length === this.#announced) this.#complete(piece);
+    else this.#gather(piece);
+    return end;
+  }
+
+  #announce(bytes: number): void {
+    if (bytes > this.#limits.maxFrameBytes) {
+      this.close();
+      throw createError('ERR_FRAME_TOO_LARGE', { bytes, limit: this.#limits.maxFrameBytes });
+    }
+    if (bytes === 0) this.#refuse('it is empty');
+    this.#announced = bytes;
+  }
+
+  #gather(piece: Buffer): void {
+    const received = this.#received + piece.length;
+    if (this.#pieces === undefined || this.#pieces.length < received) {
+      const room = Math.max(FIRST_PIECE_BYTES, 2 * received);
+      const larger = Buffer.allocUnsafe(Math.min(this.#announced, room));
+      this.#pieces?.copy(larger, 0, 0, this.#received);
+      this.#pieces = larger;
+    }
+    piece.copy(this.#pieces, this.#received);
+    this.#received = received;
+    if (received === this.#announced) this.#complete(this.#pieces);
+  }
+
+  #complete(json: Buffer): void {
+    this.#reset();
+    if (!isUtf8(json)) this.#refuse('it is not UTF-8');
+    const why = tooDeep(json, this.#limits.maxDepth);
+    if (why !== undefined) this.#refuse(why);
+    const text = json.toString('utf8');
+    const message = this.#parse(text);
+    if (mayHoldForbiddenKey(text) && holdsForbiddenKey(message)) this.#refuse('it has a forbidden key');
+    this.#deliver(message);
+  }
+
+  #parse(text: string): Readonly<Record<string, unknown>> {
+    try {
+      return JSON.parse(text) as Record<string, unknown>;
+    } catch (error) {
+      // The engine's message quotes the payload: it is dropped, payloads stay out of logs.
+      return this.#refuse(error instanceof SyntaxError ? 'it is not JSON' : show(error));
+    }
+  }
+
+  #refuse(why: string): never {
+    this.close();
+    throw createError('ERR_FRAME_MALFORMED', { why });
+  }
+
+  #reset(): void {
+    this.#headerBytes = 0;
+    this.#announced = 0;
+    this.#received = 0;
+    this.#pieces = undefined;
+  }
+}
+
+/** Counts brackets outside of strings; whether they match is the parser's business. */
+const tooDeep = (json: Uint8Array, maxDepth: number): string | undefined => {
+  let depth = 0;
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i];
+    if (byte === QUOTE) {
+      for (i++; i < json.length && json[i] !== QUOTE; i++) if (json[i] === BACKSLASH) i++;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      if (++depth > maxDepth) return `it nests deeper than ${maxDepth}`;
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+      depth -= 1;
+    }
+  }
+  return undefined;
+};
+
+/** Cheap and never wrong when it says no: a key can be spelled plainly or with `\u` escapes only. */
+const mayHoldForbiddenKey = (text: string): boolean =>
+  text.includes('__proto__') ||
+  text.includes('constructor') ||
+  text.includes('prototype') ||
+  text.includes('\\u');
+
+/** The depth is bounded by then, so the recursion is. */
+const holdsForbiddenKey = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(holdsForbiddenKey);
+  return Object.keys(value).some(
+    (key) => FORBIDDEN_KEYS.has(key) || holdsForbiddenKey((value as Record<string, unknown>)[key]),
+  );
+};
