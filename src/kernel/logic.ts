@@ -9,7 +9,7 @@ import type { Random } from '../base/random.ts';
 import type { ExitReason } from './reason.ts';
 import type { Ref } from './ref.ts';
 import type { Spec } from './spec.ts';
-import type { System } from './system.ts';
+import type { SystemOfActors } from './system.ts';
 
 /** Init may return this: the actor ends `normal` and its supervisor keeps or forgets the child as OTP does. */
 export const IGNORE: unique symbol = Symbol.for('troupe/ignore');
@@ -45,6 +45,8 @@ export interface Inspection {
   readonly state?: unknown;
   /** Facts worth a line in `tree()`: counts, gauges. Never payloads. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  /** Children that are not running now, and why: shown in `tree()` beside the living. */
+  readonly absent?: readonly { readonly id: string; readonly kind: string; readonly status: string }[];
 }
 
 /** One incarnation's code. Only `tell` is required. */
@@ -61,6 +63,11 @@ export interface Behaviour {
   shutdown?(reason: ExitReason): Awaitable<void>;
   /** The last thing that runs, also after a crash (with the `{ error }` reason), never after a kill. */
   terminate?(reason: ExitReason): Awaitable<void>;
+  /**
+   * Synchronous, last, exactly once, on every path including a kill: let go of what would outlive the incarnation
+   * (an OS process, a subscription). It must not throw and must not use the context.
+   */
+  reap?(reason: ExitReason): void;
   inspect?(): Inspection;
 }
 
@@ -101,7 +108,7 @@ export type Told = 'sent' | 'dropped';
 /** A place in a tree: what a handle follows through restarts. Its cell is the incarnation of now, if any. */
 export interface Place {
   readonly path: string;
-  readonly system: System;
+  readonly system: SystemOfActors;
   readonly spec: Spec<unknown>;
   /** What {@link Logic.share} made for this place. */
   readonly shared: unknown;
@@ -125,15 +132,23 @@ export interface ActorTimer {
   cancel(): void;
 }
 
+/** Options of `ctx.spawn`. */
+export interface SpawnOptions {
+  /** Called once, in a turn of the spawner, after the child (started or not) and its subtree have ended. */
+  readonly ended?: (reason: ExitReason) => void;
+}
+
 /** What a behaviour acts through. After its incarnation has ended every method throws ERR_FENCED. */
 export interface ActorContext {
   readonly self: Ref;
   readonly path: string;
   readonly place: Place;
-  readonly system: System;
+  readonly system: SystemOfActors;
   readonly random: Random;
   /** Aborts when shutdown begins or the actor ends. Made when first read. */
   readonly signal: AbortSignal;
+  /** The instant of `host.monotonic()` until which a stop may take; `Infinity` while none is under way. */
+  readonly stopDeadline: number;
   /** The deadline of the call being handled; `Infinity` outside of one. */
   readonly deadline: number;
   /** The trace of the message being handled. */
@@ -156,7 +171,10 @@ export interface ActorContext {
     run: () => Awaitable<void>,
     options?: { readonly unref?: boolean },
   ): ActorTimer;
-  /** Brings a promise's result back as mail to oneself. Without `onError` a rejection ends the actor. */
+  /**
+   * Brings a promise's result back as mail to oneself: the mapper runs in a turn of this actor, and what it returns
+   * (unless `undefined`) is told to it. Without `onError` a rejection ends the actor.
+   */
   pipe<T>(
     promise: PromiseLike<T>,
     onValue: (value: T) => unknown,
@@ -168,8 +186,11 @@ export interface ActorContext {
   next(run: () => Awaitable<void>): void;
   /** Delivers `info({ type: 'timeout' })` unless any message comes within `idleMs` (OTP's timeout return). */
   idle(idleMs: number): void;
-  /** Starts an unsupervised child: it ends when this actor ends. Resolves after its init. */
-  spawn<H>(spec: Spec<H>): Promise<H>;
+  /**
+   * Starts an unsupervised child: it ends when this actor ends, not the other way round. Resolves after its init,
+   * rejects with ERR_INIT_FAILED. `ended` is called once, in a turn of this actor, when the child and all below it are gone.
+   */
+  spawn<H>(spec: Spec<H>, options?: SpawnOptions): Promise<H>;
   /** The handle of a spec of this application. */
   get<H>(spec: Spec<H>): H;
   register(name: string): void;

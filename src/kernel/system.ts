@@ -1,13 +1,383 @@
-/** Contract draft; the kernel's author is filling this in. */
-import type { Host } from '../base/host.ts';
-import type { EventStream } from '../base/telemetry.ts';
-import type { Spec } from './spec.ts';
+/**
+ * A system: the places, names, run queue, counters and events of one tree of actors. Everything that lives in it ends
+ * with it; nothing of it is global, so that two systems in one process never meet.
+ */
 
+import { deadlineIn } from '../base/deadline.ts';
+import { createError } from '../base/errors.ts';
+import type { Host } from '../base/host.ts';
+import { fits, msOrInfinity, object, oneOf, resolveOptions } from '../base/options.ts';
+import { realHost } from '../base/real-host.ts';
+import { EventStream } from '../base/telemetry.ts';
+import { Cell, type Observer } from './cell.ts';
+import type { Addressee, CallOptions, Told } from './logic.ts';
+import { infoMail, nameOf } from './mail.ts';
+import { deliverCall, makeCall, PlaceOfActor, refuseNoproc } from './place.ts';
+import { describeReason, type ExitReason, isExitReason } from './reason.ts';
+import { isRef, type Ref } from './ref.ts';
+import { Registry } from './registry.ts';
+import { Scheduler } from './scheduler.ts';
+import { isSpec, type Spec } from './spec.ts';
+import { drawTree, type TreeNode, treeOf } from './tree.ts';
+
+/** Options of {@link createSystem}. */
+export interface SystemOptions {
+  /** Default: the real one. */
+  readonly host?: Host;
+  /** `'async'` carries AsyncLocalStorage by message and names the owners of stray errors; it costs. Default `'none'`. */
+  readonly context?: 'none' | 'async';
+}
+
+/** What has been counted since the start. Cumulative, except `stragglers`, which is a gauge. */
+export interface Counters {
+  deadLetters: number;
+  dropped: number;
+  fenced: number;
+  started: number;
+  ended: number;
+  crashed: number;
+  /** Errors thrown where nobody could be told: `reap`, a late close. */
+  threw: number;
+  /** Handlers still running after their actor ended. */
+  stragglers: number;
+}
+
+/** A running system, as users and the layers above see it. */
 export interface System {
   readonly host: Host;
   readonly events: EventStream;
+  readonly counters: Readonly<Counters>;
   /** The handle of a spec that stands in this system. @throws ERR_SPEC_UNKNOWN */
   get<H>(spec: Spec<H>): H;
-  /** Starts a spec at the root; resolves after its init. */
+  /** Starts a spec at the root; resolves after its init. @throws ERR_INIT_FAILED, ERR_SPEC_DUPLICATE */
   start<H>(spec: Spec<H>): Promise<H>;
+  /** Stops an actor in order and resolves with the reason it ended with; at once with `noproc` if it is not alive. */
+  stop(
+    target: Addressee,
+    options?: { readonly reason?: ExitReason; readonly timeoutMs?: number },
+  ): Promise<ExitReason>;
+  /** Stops all roots, the last started first. Resolves when nothing lives any more. */
+  shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
+  tell(to: Addressee, message: unknown): Told;
+  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown>;
+  /** Sends an exit signal from outside, as OTP's `exit/2`. */
+  exit(to: Addressee, reason: ExitReason | 'kill'): void;
+  /** Holds back its mail until `resume`; control and inspection go on. */
+  suspend(to: Addressee): void;
+  resume(to: Addressee): void;
+  whereis(name: string): Ref | undefined;
+  /** Whether this very incarnation lives. */
+  isAlive(ref: Ref): boolean;
+  /** Everything that lives, as data. */
+  tree(): readonly TreeNode[];
+  /** The same as text. */
+  drawTree(options?: { readonly colour?: boolean }): string;
+  /** Actors that have ended while a handler of theirs still runs. */
+  stragglers(): readonly Ref[];
 }
+
+const SYSTEM_FIELDS = { host: object<Host>('a Host'), context: oneOf('none', 'async') };
+const STOP_FIELDS = {
+  reason: fits<ExitReason>('an exit reason', isExitReason),
+  timeoutMs: msOrInfinity(0),
+};
+
+/** The default allowance of `system.stop`, ms: as a worker's shutdown (OTP). */
+export const STOP_TIMEOUT_MS = 5_000;
+
+export class SystemOfActors implements System {
+  readonly host: Host;
+  readonly events: EventStream;
+  readonly scheduler: Scheduler;
+  readonly registry = new Registry();
+  readonly carriesContext: boolean;
+  readonly counters: Counters = {
+    deadLetters: 0,
+    dropped: 0,
+    fenced: 0,
+    started: 0,
+    ended: 0,
+    crashed: 0,
+    threw: 0,
+    stragglers: 0,
+  };
+  readonly roots = new Set<Cell>();
+  readonly #places = new Map<string, PlaceOfActor>();
+  readonly #specs = new Map<Spec<unknown>, PlaceOfActor>();
+  readonly #stragglers = new Set<Cell>();
+  readonly #endings = new Map<Cell, ((reason: ExitReason) => void)[]>();
+  readonly #stopListening: () => void;
+  #incarnations = 0;
+  #monitors = 0;
+
+  constructor(options: SystemOptions) {
+    const { host, context } = resolveOptions('createSystem', options, SYSTEM_FIELDS, { context: 'none' });
+    this.host = host ?? realHost();
+    this.carriesContext = context === 'async';
+    this.events = new EventStream(() => this.host.wall());
+    this.scheduler = new Scheduler(this.host);
+    this.#stopListening = this.host.onStall((lateMs) => this.events.emit('host.stalled', { lateMs }));
+  }
+
+  // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  nextIncarnation(): number {
+    this.#incarnations += 1;
+    return this.#incarnations;
+  }
+
+  nextMonitor(): number {
+    this.#monitors += 1;
+    return this.#monitors;
+  }
+
+  placeAt(path: string): PlaceOfActor | undefined {
+    return this.#places.get(path);
+  }
+
+  cellOf(ref: Ref): Cell | undefined {
+    const cell = this.#places.get(ref.path)?.cell;
+    return cell?.ref.incarnation === ref.incarnation ? cell : undefined;
+  }
+
+  /** Gives a spec its place, and those below it theirs, so that handles exist before anything starts. */
+  adopt(spec: Spec<unknown>, path: string): PlaceOfActor {
+    const known = this.#specs.get(spec);
+    if (known !== undefined && known.path !== path) {
+      throw createError('ERR_SPEC_DUPLICATE', { id: spec.id, first: known.path, second: path });
+    }
+    const there = this.#places.get(path);
+    if (there !== undefined && there.spec !== spec) {
+      if (there.cell !== undefined)
+        throw createError('ERR_CHILD_ALREADY_STARTED', { supervisor: path, child: spec.id });
+      this.release(there);
+    }
+    const place = known ?? new PlaceOfActor(this, path, spec);
+    this.#specs.set(spec, place);
+    this.#places.set(path, place);
+    for (const child of spec.children) this.adopt(child, `${path}/${child.id}`);
+    return place;
+  }
+
+  /** Forgets a place and those below it; their handles answer ERR_NOPROC from now on. */
+  release(place: PlaceOfActor): void {
+    place.markGone();
+    if (this.#places.get(place.path) === place) this.#places.delete(place.path);
+    if (this.#specs.get(place.spec) === place) this.#specs.delete(place.spec);
+    for (const child of place.spec.children) {
+      const below = this.#specs.get(child);
+      if (below?.path.startsWith(`${place.path}/`) === true) this.release(below);
+    }
+  }
+
+  /** Starts an incarnation at a place. Its init runs in its own turn; the observer hears the outcome. */
+  launch(place: PlaceOfActor, parent: Cell | undefined, observer: Observer): Cell {
+    const cell = new Cell(place, parent, observer);
+    if (parent === undefined) this.roots.add(cell);
+    place.cellStarted(cell);
+    cell.launch();
+    return cell;
+  }
+
+  get<H>(spec: Spec<H>): H {
+    const place = this.#specs.get(spec as Spec<unknown>);
+    if (place !== undefined) return place.handle as H;
+    throw createError('ERR_SPEC_UNKNOWN', { id: isSpec(spec) ? spec.id : String(spec) });
+  }
+
+  // ── from outside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  start<H>(spec: Spec<H>): Promise<H> {
+    const place = this.adopt(spec as Spec<unknown>, spec.id);
+    if (place.cell !== undefined) {
+      return Promise.reject(
+        createError('ERR_CHILD_ALREADY_STARTED', { supervisor: 'the system', child: spec.id }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.launch(place, undefined, {
+        supervises: false,
+        started: () => resolve(place.handle as H),
+        ignored: () => reject(this.startError('ERR_NOPROC', place.path, 'normal')),
+        failed: (reason) => reject(this.startError('ERR_INIT_FAILED', place.path, reason)),
+        ended: () => undefined,
+      });
+    });
+  }
+
+  startError(code: 'ERR_INIT_FAILED' | 'ERR_NOPROC', target: string, reason: ExitReason): Error {
+    const cause = typeof reason === 'object' && 'error' in reason ? { cause: reason.error } : {};
+    return createError(code, { target, reason: describeReason(reason) }, cause);
+  }
+
+  stop(
+    target: Addressee,
+    options: { readonly reason?: ExitReason; readonly timeoutMs?: number } = {},
+  ): Promise<ExitReason> {
+    const { reason, timeoutMs } = resolveOptions('stop', options, STOP_FIELDS, {
+      reason: 'normal' as ExitReason,
+      timeoutMs: STOP_TIMEOUT_MS,
+    });
+    const cell = this.#find(target);
+    if (cell === undefined) return Promise.resolve('noproc');
+    cell.stop(reason, deadlineIn(this.host.monotonic(), timeoutMs));
+    return this.whenEnded(cell);
+  }
+
+  /** Resolves with the reason once the incarnation and all below it have ended. */
+  whenEnded(cell: Cell): Promise<ExitReason> {
+    return new Promise((resolve) => {
+      const waiting = this.#endings.get(cell);
+      if (waiting === undefined) this.#endings.set(cell, [resolve]);
+      else waiting.push(resolve);
+    });
+  }
+
+  async shutdown(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const { timeoutMs } = resolveOptions(
+      'shutdown',
+      options,
+      { timeoutMs: msOrInfinity(0) },
+      { timeoutMs: Number.POSITIVE_INFINITY },
+    );
+    const deadline = deadlineIn(this.host.monotonic(), timeoutMs);
+    for (const cell of [...this.roots].reverse()) {
+      if (cell.ended) continue;
+      cell.stop(
+        'shutdown',
+        Math.min(deadline, timeoutMs === Number.POSITIVE_INFINITY ? cell.ownDeadline() : deadline),
+      );
+      await this.whenEnded(cell);
+    }
+    this.#stopListening();
+  }
+
+  tell(to: Addressee, message: unknown): Told {
+    if (typeof to !== 'string' && !isRef(to)) {
+      const place = this.#places.get(to.path);
+      if (place !== undefined) return place.tell(message);
+    }
+    const cell = this.#find(to);
+    if (cell !== undefined) return cell.place.tell(message);
+    this.deadLetter(typeof to === 'string' ? to : to.path, message);
+    return 'dropped';
+  }
+
+  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
+    if (typeof to !== 'string' && !isRef(to)) {
+      const place = this.#places.get(to.path);
+      if (place !== undefined) return place.call(message, options);
+    }
+    const from = { system: this, path: typeof to === 'string' ? to : to.path, issuer: undefined };
+    return makeCall(from, message, options, (call) => {
+      const cell = this.#find(to);
+      if (cell === undefined) refuseNoproc(call);
+      else deliverCall(call, cell);
+    });
+  }
+
+  exit(to: Addressee, reason: ExitReason | 'kill'): void {
+    const cell = this.#find(to);
+    if (cell === undefined) return;
+    if (reason === 'kill') cell.kill();
+    else if (cell.trapExit) cell.post(exitMail(reason));
+    else if (reason !== 'normal') cell.exit(reason);
+  }
+
+  suspend(to: Addressee): void {
+    this.#find(to)?.suspend();
+  }
+
+  resume(to: Addressee): void {
+    this.#find(to)?.resume();
+  }
+
+  whereis(name: string): Ref | undefined {
+    return this.registry.find(name)?.ref;
+  }
+
+  isAlive(ref: Ref): boolean {
+    return this.cellOf(ref) !== undefined;
+  }
+
+  tree(): readonly TreeNode[] {
+    return treeOf(this.roots);
+  }
+
+  drawTree(options?: { readonly colour?: boolean }): string {
+    return drawTree(this.tree(), options);
+  }
+
+  stragglers(): readonly Ref[] {
+    return [...this.#stragglers].map((cell) => cell.ref);
+  }
+
+  #find(to: Addressee): Cell | undefined {
+    if (typeof to === 'string') return this.registry.find(to);
+    return isRef(to) ? this.cellOf(to) : this.#places.get(to.path)?.cell;
+  }
+
+  // ── accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  deadLetter(path: string, message: unknown, from?: string): void {
+    this.counters.deadLetters += 1;
+    if (this.events.active) this.events.emit('mail.dead_lettered', { path, message: nameOf(message), from });
+  }
+
+  dropped(path: string, message: unknown, why: string): void {
+    this.counters.dropped += 1;
+    if (this.events.active) this.events.emit('mail.dropped', { path, message: nameOf(message), why });
+  }
+
+  fenced(cell: Cell, what: string): void {
+    this.counters.fenced += 1;
+    if (this.events.active) this.events.emit('actor.fenced', { ...cell.ref, what });
+  }
+
+  threw(cell: Cell, error: unknown): void {
+    this.counters.threw += 1;
+    if (this.events.active) this.events.emit('actor.threw', { path: cell.place.path, error });
+  }
+
+  straggling(cell: Cell): void {
+    this.#stragglers.add(cell);
+    this.counters.stragglers += 1;
+    if (this.events.active) this.events.emit('actor.straggled', { ...cell.ref });
+  }
+
+  straggled(cell: Cell): void {
+    if (this.#stragglers.delete(cell)) this.counters.stragglers -= 1;
+  }
+
+  actorStarted(cell: Cell): void {
+    this.counters.started += 1;
+    if (this.events.active)
+      this.events.emit('actor.started', { ...cell.ref, kind: cell.place.spec.logic.kind });
+  }
+
+  actorEnded(cell: Cell, reason: ExitReason, beforeStart: boolean): void {
+    this.roots.delete(cell);
+    if (!beforeStart) this.counters.ended += 1;
+    if (typeof reason === 'object' && 'error' in reason) this.counters.crashed += 1;
+    if (this.events.active) {
+      const { kind } = cell.place.spec.logic;
+      if (beforeStart) this.events.emit('actor.start_failed', { ...cell.ref, kind, reason });
+      else this.events.emit('actor.ended', { ...cell.ref, kind, reason, lastMessage: cell.lastMessage });
+    }
+    const waiting = this.#endings.get(cell);
+    if (waiting === undefined) return;
+    this.#endings.delete(cell);
+    for (const resolve of waiting) resolve(reason);
+  }
+}
+
+const OUTSIDE: Ref = Object.freeze({ path: '', incarnation: 0 });
+const exitMail = (reason: ExitReason) => infoMail({ type: 'exit', ref: OUTSIDE, reason });
+
+/**
+ * A system of its own: actors started in it are stopped by `shutdown()`. Services use `application(tree)` instead, which owns
+ * one.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+ */
+export const createSystem = (options: SystemOptions = {}): System => new SystemOfActors(options);

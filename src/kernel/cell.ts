@@ -1,0 +1,637 @@
+/**
+ * A cell: one incarnation of an actor. It owns the mailbox, the control lane, the phase, the children, and everything
+ * that must be gone when the incarnation has ended.
+ *
+ * Invariants: at most one of the behaviour's methods runs at a time. A phase only moves forward. `end` happens once; after
+ * it the incarnation is fenced: what it sends, sets, answers or registers is void. The observer hears of the end after
+ * every child below has ended, so that a restart never meets its predecessor's subtree.
+ */
+import { createError } from '../base/errors.ts';
+import type { Timer } from '../base/host.ts';
+import { runOwned } from './async-context.ts';
+import { ActorContextOfCell } from './context.ts';
+import { type Behaviour, DEFERRED, IGNORE, type Request, type Told } from './logic.ts';
+import { CALL, type Call, INFO, type Mail, nameOf, type Run, runMail, TELL } from './mail.ts';
+import { Mailbox } from './mailbox.ts';
+import type { PlaceOfActor } from './place.ts';
+import { describeReason, type ExitReason, isClean, reasonOf } from './reason.ts';
+import { createRef, type Ref } from './ref.ts';
+import * as relations from './relations.ts';
+import type { Runnable } from './scheduler.ts';
+import { SPEC_DEFAULTS } from './spec.ts';
+
+const STARTING = 0;
+const RUNNING = 1;
+/** Shutdown began; queued mail is handled first (`onShutdown: 'drain'`), new mail is refused. */
+const DRAINING = 2;
+/** The behaviour's `shutdown` is pending; mail goes on. */
+const CLOSING = 3;
+/** `terminate` runs; no mail any more. */
+const TERMINATING = 4;
+/** Ended; children are still ending. */
+const ENDING = 5;
+const ENDED = 6;
+
+/** Who is told of an incarnation's fate: `started` or `ignored` or `failed` first, and after `started` one `ended`. */
+export interface Observer {
+  /** `true`: its owner may start it again; callers meanwhile hear ERR_RESTARTING, not ERR_NOPROC. */
+  readonly supervises: boolean;
+  started(): void;
+  ignored(): void;
+  failed(reason: ExitReason): void;
+  ended(reason: ExitReason): void;
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+
+export class Cell implements Runnable {
+  readonly ref: Ref;
+  readonly place: PlaceOfActor;
+  readonly parent: Cell | undefined;
+  readonly context: ActorContextOfCell;
+  readonly observer: Observer | undefined;
+  scheduled = false;
+  /** Counts what this incarnation handled; a call remembers the turn in which it was made. */
+  turn = 0;
+  trapExit = false;
+  children: Set<Cell> | undefined = undefined;
+  relations: relations.Relations | undefined = undefined;
+  timers: Set<Timer> | undefined = undefined;
+  names: Set<string> | undefined = undefined;
+  stopReason: ExitReason | undefined = undefined;
+  stopDeadline = Number.POSITIVE_INFINITY;
+  lastMessage: string | undefined = undefined;
+  #phase = STARTING;
+  #outcome: 'starting' | 'ignored' | 'started' = 'starting';
+  #reason: ExitReason = 'normal';
+  #behaviour: Behaviour | undefined = undefined;
+  #mailbox: Mailbox | undefined = undefined;
+  #control: Run[] | undefined = undefined;
+  #busy = false;
+  #suspended = false;
+  /** A stop was asked for while a handler ran; it goes on when that settles. */
+  #pendingStop = false;
+  #current: Mail | undefined = undefined;
+  #deferred: Set<Call> | undefined = undefined;
+  #outgoing: Call | undefined = undefined;
+  #allowance: Timer | undefined = undefined;
+  #idle: Timer | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+
+  constructor(place: PlaceOfActor, parent: Cell | undefined, observer: Observer | undefined) {
+    this.place = place;
+    this.parent = parent;
+    this.observer = observer;
+    this.ref = createRef(place.path, place.system.nextIncarnation());
+    this.context = new ActorContextOfCell(this);
+    if (parent !== undefined) {
+      parent.children ??= new Set();
+      parent.children.add(this);
+    }
+  }
+
+  /** Has a turn been asked for by anyone, and may it be taken? */
+  get runnable(): boolean {
+    return this.#control !== undefined || (this.#takesMail && this.mailboxSize > 0);
+  }
+
+  /** The incarnation has ended: it is fenced. */
+  get fenced(): boolean {
+    return this.#phase >= ENDING;
+  }
+
+  get ended(): boolean {
+    return this.#phase === ENDED;
+  }
+
+  get starting(): boolean {
+    return this.#phase === STARTING;
+  }
+
+  /** A handler is running (or was, when the incarnation ended). */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  get status(): 'starting' | 'running' | 'suspended' | 'stopping' | 'ended' {
+    if (this.#phase === STARTING) return 'starting';
+    if (this.#phase >= ENDING) return 'ended';
+    if (this.#phase > RUNNING) return 'stopping';
+    return this.#suspended ? 'suspended' : 'running';
+  }
+
+  get behaviour(): Behaviour | undefined {
+    return this.#behaviour;
+  }
+
+  get mailboxSize(): number {
+    return this.#mailbox === undefined ? 0 : this.#mailbox.size;
+  }
+
+  get waitingMail(): number {
+    return this.#mailbox === undefined ? 0 : this.#mailbox.counted;
+  }
+
+  get current(): Mail | undefined {
+    return this.#current;
+  }
+
+  /** The call being handled now, if it is one. */
+  get currentCall(): Call | undefined {
+    return this.#current?.kind === CALL ? (this.#current as Call) : undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#phase > RUNNING) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  get #takesMail(): boolean {
+    const phase = this.#phase;
+    return phase >= RUNNING && phase <= CLOSING && !this.#busy && !this.#suspended;
+  }
+
+  get #mail(): Mailbox {
+    this.#mailbox ??= new Mailbox();
+    return this.#mailbox;
+  }
+
+  // ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes a tell or a call. Refused mail is accounted for here: a call is rejected, a tell is a dead letter. */
+  accept(mail: Mail): Told {
+    const phase = this.#phase;
+    if (phase > RUNNING && phase !== CLOSING) {
+      this.#discard(mail);
+      return 'dropped';
+    }
+    if (mail.kind === CALL) (mail as Call).callee = this;
+    const { mailboxCapacity, overflow } = this.place.spec;
+    const refused = this.#mail.offer(mail, mailboxCapacity, overflow);
+    if (refused !== undefined) this.#overflowed(refused);
+    if (!this.#busy) this.place.system.scheduler.schedule(this);
+    return refused === mail ? 'dropped' : 'sent';
+  }
+
+  /** Takes the kernel's or the actor's own mail: never refused while it can still be handled. */
+  post(mail: Mail): void {
+    if (this.#phase >= TERMINATING) return;
+    this.#mail.push(mail);
+    if (!this.#busy) this.place.system.scheduler.schedule(this);
+  }
+
+  postFirst(run: Run): void {
+    if (this.#phase >= TERMINATING) return;
+    this.#mail.unshift(runMail(run));
+    if (!this.#busy) this.place.system.scheduler.schedule(this);
+  }
+
+  removeMail(matches: (mail: Mail) => boolean): void {
+    this.#mailbox?.remove(matches);
+  }
+
+  hasTaken(call: Call): boolean {
+    return this.#current === call || this.#deferred?.has(call) === true;
+  }
+
+  /** The request being handled becomes the handler's to answer later. */
+  defer(): Request {
+    const call = this.currentCall;
+    if (call === undefined)
+      throw createError('ERR_NO_HANDLER', {
+        target: this.place.path,
+        kind: 'call',
+        message: 'later()',
+        expected: 'a call being handled',
+      });
+    this.#deferred ??= new Set();
+    this.#deferred.add(call);
+    return call;
+  }
+
+  forgetDeferred(call: Call): void {
+    this.#deferred?.delete(call);
+  }
+
+  addOutgoing(call: Call): void {
+    call.next = this.#outgoing;
+    if (this.#outgoing !== undefined) this.#outgoing.previous = call;
+    this.#outgoing = call;
+  }
+
+  forgetOutgoing(call: Call): void {
+    if (call.previous !== undefined) call.previous.next = call.next;
+    else if (this.#outgoing === call) this.#outgoing = call.next;
+    if (call.next !== undefined) call.next.previous = call.previous;
+    call.next = undefined;
+    call.previous = undefined;
+  }
+
+  // ── the control lane ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Overtakes all mail. Runs in a turn of the receiver, never in the sender's. */
+  control(run: Run): void {
+    if (this.#phase >= ENDING) return;
+    if (this.#control === undefined) this.#control = [run];
+    else this.#control.push(run);
+    this.place.system.scheduler.schedule(this);
+  }
+
+  launch(): void {
+    this.control(() => this.#init());
+  }
+
+  kill(): void {
+    this.control(() => this.end('killed'));
+  }
+
+  /** An exit signal that ends it at once, without `terminate`. */
+  exit(reason: ExitReason): void {
+    this.control(() => this.end(reason));
+  }
+
+  /** The orderly stop: handler settles, `shutdown`, `terminate`, all until `deadline`; then it is killed. */
+  stop(reason: ExitReason, deadline: number): void {
+    this.control(() => this.#beginStop(reason, deadline));
+  }
+
+  /** The parent has ended: a child that traps, or whose parent ended cleanly, stops in order; others end with it. */
+  parentEnded(reason: ExitReason): void {
+    const clean = isClean(reason);
+    if (!clean && !this.trapExit) this.exit(reason);
+    else this.stop(clean ? 'shutdown' : reason, this.ownDeadline());
+  }
+
+  suspend(): void {
+    this.control(() => {
+      this.#suspended = true;
+    });
+  }
+
+  resume(): void {
+    this.control(() => {
+      this.#suspended = false;
+    });
+  }
+
+  /** Until when an orderly stop that begins now may take, by its own spec. */
+  ownDeadline(): number {
+    const allowance = this.place.spec.shutdownMs;
+    const ms = allowance === 'brutal_kill' ? SPEC_DEFAULTS.shutdownMs : allowance;
+    return this.place.system.host.monotonic() + ms;
+  }
+
+  setIdle(idleMs: number): void {
+    this.#idle?.cancel();
+    this.#idle = this.place.system.host.timer(idleMs, 'idle', () => {
+      this.#idle = undefined;
+      relations.inform(this, { type: 'timeout' });
+    });
+  }
+
+  // ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  activate(budget: number): number {
+    while (this.#control !== undefined) {
+      const orders = this.#control;
+      this.#control = undefined;
+      for (const order of orders) if (this.#phase < ENDING) order();
+    }
+    let handled = 0;
+    while (handled < budget && this.#takesMail) {
+      const mail = this.#mailbox?.shift();
+      if (mail === undefined) break;
+      handled += 1;
+      this.#handle(mail);
+      if (this.#control !== undefined) break;
+    }
+    if (this.#phase === DRAINING && this.waitingMail === 0 && !this.#busy) this.#callShutdown();
+    return handled;
+  }
+
+  #init(): void {
+    const { logic, input, initTimeoutMs } = this.place.spec;
+    this.#busy = true;
+    this.turn += 1;
+    let outcome: unknown;
+    try {
+      outcome = this.#asOwner(() => logic.start(this.context, input));
+    } catch (error) {
+      this.#initFailed(error);
+      return;
+    }
+    if (!isThenable(outcome)) {
+      this.#started(outcome as Behaviour | typeof IGNORE);
+      return;
+    }
+    const { host } = this.place.system;
+    if (initTimeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#allowance = host.timer(initTimeoutMs, 'init', () => {
+        const data = { target: this.place.path, timeoutMs: initTimeoutMs };
+        this.control(() => this.end(reasonOf(createError('ERR_INIT_TIMEOUT', data))));
+      });
+    }
+    outcome.then(
+      (behaviour) => this.#started(behaviour as Behaviour | typeof IGNORE),
+      (error: unknown) => this.#initFailed(error),
+    );
+  }
+
+  #initFailed(error: unknown): void {
+    if (this.#phase !== STARTING) {
+      this.#noLongerBusy();
+      return;
+    }
+    this.#busy = false;
+    this.end(this.stopReason ?? reasonOf(error));
+  }
+
+  #started(behaviour: Behaviour | typeof IGNORE): void {
+    if (this.#phase !== STARTING) {
+      this.#noLongerBusy();
+      if (behaviour !== IGNORE) this.#closeLate(behaviour);
+      return;
+    }
+    this.#busy = false;
+    this.#allowance?.cancel();
+    this.#allowance = undefined;
+    if (behaviour === IGNORE) {
+      this.#outcome = 'ignored';
+      this.end('normal');
+      return;
+    }
+    this.#behaviour = behaviour;
+    if (this.stopReason !== undefined) {
+      this.end(this.stopReason);
+      return;
+    }
+    this.#phase = RUNNING;
+    this.#outcome = 'started';
+    this.place.system.actorStarted(this);
+    this.observer?.started();
+    if (this.runnable) this.place.system.scheduler.schedule(this);
+  }
+
+  /** What an init acquired after its deadline or abort is closed here, once. */
+  #closeLate(behaviour: Behaviour): void {
+    try {
+      const closing = behaviour.terminate?.(this.#reason);
+      if (isThenable(closing))
+        closing.then(undefined, (error: unknown) => this.place.system.threw(this, error));
+      behaviour.reap?.(this.#reason);
+    } catch (error) {
+      this.place.system.threw(this, error);
+    }
+  }
+
+  #handle(mail: Mail): void {
+    this.#idle?.cancel();
+    this.#current = mail;
+    this.turn += 1;
+    let outcome: unknown;
+    try {
+      outcome =
+        mail.scope === undefined
+          ? this.#deliver(mail)
+          : mail.scope.runInAsyncScope(() => this.#asOwner(() => this.#deliver(mail)));
+    } catch (error) {
+      this.#crash(error);
+      return;
+    }
+    if (isThenable(outcome)) {
+      this.#busy = true;
+      outcome.then(
+        (value) => this.#handled(mail, value),
+        (error: unknown) => (this.fenced ? this.#noLongerBusy() : this.#crash(error)),
+      );
+      return;
+    }
+    this.#finish(mail, outcome);
+  }
+
+  #deliver(mail: Mail): unknown {
+    const behaviour = this.#behaviour as Behaviour;
+    switch (mail.kind) {
+      case TELL:
+        this.lastMessage = nameOf(mail.message);
+        return behaviour.tell(mail.message);
+      case CALL:
+        if (!(mail as Call).open) return DEFERRED;
+        this.lastMessage = nameOf(mail.message);
+        if (behaviour.call !== undefined) return behaviour.call(mail.message, mail as Call);
+        (mail as Call).refuse(relations.noHandler(this.place.path, mail.message, []));
+        return DEFERRED;
+      case INFO:
+        return behaviour.info?.(mail.message as never);
+      default:
+        return (mail.message as Run)();
+    }
+  }
+
+  #asOwner<T>(run: () => T): T {
+    return this.place.system.carriesContext ? runOwned(this.ref, run) : run();
+  }
+
+  #handled(mail: Mail, value: unknown): void {
+    if (this.fenced) {
+      this.#noLongerBusy();
+      return;
+    }
+    this.#busy = false;
+    this.#finish(mail, value);
+    if (this.runnable || this.#phase === DRAINING) this.place.system.scheduler.schedule(this);
+  }
+
+  #finish(mail: Mail, value: unknown): void {
+    this.#current = undefined;
+    if (mail.kind === CALL && value !== DEFERRED && this.#deferred?.has(mail as Call) !== true)
+      (mail as Call).reply(value);
+    if (this.#phase >= TERMINATING) return;
+    if (this.stopReason !== undefined) this.#terminate(this.stopReason);
+    else if (this.#pendingStop) this.#continueStop();
+  }
+
+  #crash(error: unknown): void {
+    this.#busy = false;
+    if (this.#phase >= TERMINATING) this.end(reasonOf(error));
+    else this.#terminate(reasonOf(error));
+  }
+
+  // ── stopping ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #beginStop(reason: ExitReason, deadline: number): void {
+    if (this.#phase === STARTING) {
+      this.end(reason);
+      return;
+    }
+    if (deadline < this.stopDeadline) this.#allow(deadline);
+    if (this.#phase !== RUNNING || this.#pendingStop) return;
+    this.#reason = reason;
+    this.#pendingStop = true;
+    this.#suspended = false;
+    this.#controller?.abort();
+    if (!this.#busy) this.#continueStop();
+  }
+
+  #allow(deadline: number): void {
+    this.stopDeadline = deadline;
+    this.#allowance?.cancel();
+    const { host } = this.place.system;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    this.#allowance = host.timer(Math.max(0, deadline - host.monotonic()), 'allowance', () => this.kill());
+  }
+
+  #continueStop(): void {
+    this.#pendingStop = false;
+    if (this.place.spec.onShutdown === 'drain' && this.waitingMail > 0) {
+      this.#phase = DRAINING;
+      this.place.system.scheduler.schedule(this);
+    } else this.#callShutdown();
+  }
+
+  #callShutdown(): void {
+    this.#phase = CLOSING;
+    let closing: unknown;
+    try {
+      closing = this.#behaviour?.shutdown?.(this.#reason);
+    } catch (error) {
+      this.#terminate(reasonOf(error));
+      return;
+    }
+    if (!isThenable(closing)) {
+      this.#terminate(this.stopReason ?? this.#reason);
+      return;
+    }
+    closing.then(
+      () => this.post(runMail(() => this.context.stop(this.stopReason ?? this.#reason))),
+      (error: unknown) => this.post(runMail(() => Promise.reject(error))),
+    );
+    this.place.system.scheduler.schedule(this);
+  }
+
+  #terminate(reason: ExitReason): void {
+    this.#phase = TERMINATING;
+    this.#reason = reason;
+    this.stopReason = undefined;
+    this.#current = undefined;
+    this.#controller?.abort();
+    this.#discardMail();
+    if (this.stopDeadline === Number.POSITIVE_INFINITY && this.#behaviour?.terminate !== undefined)
+      this.#allow(this.ownDeadline());
+    let ending: unknown;
+    try {
+      ending = this.#asOwner(() => this.#behaviour?.terminate?.(reason));
+    } catch (error) {
+      this.end(reasonOf(error));
+      return;
+    }
+    if (!isThenable(ending)) {
+      this.end(this.stopReason ?? reason);
+      return;
+    }
+    this.#busy = true;
+    const over = (final: ExitReason) => {
+      if (this.fenced) return this.#noLongerBusy();
+      this.#busy = false;
+      return this.end(final);
+    };
+    ending.then(
+      () => over(this.stopReason ?? reason),
+      (error: unknown) => over(reasonOf(error)),
+    );
+  }
+
+  // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The one end of an incarnation, on every path. */
+  end(reason: ExitReason): void {
+    if (this.#phase >= ENDING) return;
+    this.#phase = ENDING;
+    this.#reason = reason;
+    this.#control = undefined;
+    this.#allowance?.cancel();
+    this.#idle?.cancel();
+    if (this.timers !== undefined) for (const timer of this.timers) timer.cancel();
+    this.timers = undefined;
+    this.place.cellEnded(this);
+    this.place.system.registry.forget(this);
+    this.#controller?.abort();
+    this.#settleCalls(reason);
+    this.#discardMail();
+    this.#reap(reason);
+    if (this.#busy) this.place.system.straggling(this);
+    relations.notifyEnd(this, reason);
+    if (this.children === undefined || this.children.size === 0) this.#finalise();
+    else for (const child of this.children) child.parentEnded(reason);
+  }
+
+  #reap(reason: ExitReason): void {
+    try {
+      this.#behaviour?.reap?.(reason);
+    } catch (error) {
+      this.place.system.threw(this, error);
+    }
+  }
+
+  #settleCalls(reason: ExitReason): void {
+    const data = { target: this.place.path, reason: describeReason(reason) };
+    const cause = typeof reason === 'object' && 'error' in reason ? { cause: reason.error } : {};
+    const refuse = (call: Call) =>
+      call.refuse(createError('ERR_CALLEE_ENDED', { ...data, message: nameOf(call.message) }, cause));
+    const current = this.currentCall;
+    if (current !== undefined) refuse(current);
+    if (this.#deferred !== undefined) for (const call of [...this.#deferred]) refuse(call);
+    while (this.#outgoing !== undefined) {
+      this.#outgoing.abandon(createError('ERR_FENCED', { target: this.place.path, what: 'await a reply' }));
+    }
+  }
+
+  #discardMail(): void {
+    for (let mail = this.#mailbox?.shift(); mail !== undefined; mail = this.#mailbox?.shift())
+      this.#discard(mail);
+  }
+
+  #discard(mail: Mail): void {
+    if (mail.kind === CALL) {
+      const data = {
+        target: this.place.path,
+        message: nameOf(mail.message),
+        reason: describeReason(this.#reason),
+      };
+      const code = this.#phase < ENDING ? 'ERR_STOPPING' : 'ERR_CALLEE_ENDED';
+      (mail as Call).refuse(createError(code, data, { outcome: 'not_started', stack: false }));
+    } else if (mail.kind === TELL) this.place.system.deadLetter(this.place.path, mail.message);
+  }
+
+  #overflowed(mail: Mail): void {
+    const { path, spec, system } = this.place;
+    system.dropped(path, mail.message, spec.overflow);
+    if (mail.kind !== CALL) return;
+    const data = { target: path, capacity: spec.mailboxCapacity };
+    (mail as Call).refuse(createError('ERR_MAILBOX_FULL', data, { stack: false }));
+  }
+
+  #noLongerBusy(): void {
+    if (!this.#busy) return;
+    this.#busy = false;
+    this.place.system.straggled(this);
+  }
+
+  childEnded(child: Cell): void {
+    this.children?.delete(child);
+    if (this.#phase === ENDING && this.children?.size === 0) this.#finalise();
+  }
+
+  #finalise(): void {
+    this.#phase = ENDED;
+    this.parent?.childEnded(this);
+    this.place.system.actorEnded(this, this.#reason, this.#outcome !== 'started');
+    if (this.#outcome === 'started') this.observer?.ended(this.#reason);
+    else if (this.#outcome === 'ignored') this.observer?.ignored();
+    else this.observer?.failed(this.#reason);
+  }
+}

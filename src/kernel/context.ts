@@ -1,0 +1,301 @@
+/**
+ * What a behaviour acts through, bound to one incarnation. After that incarnation's end every verb throws ERR_FENCED
+ * and is counted: a straggling handler can compute, but it cannot act.
+ */
+
+import { NO_DEADLINE } from '../base/deadline.ts';
+import { createError } from '../base/errors.ts';
+import type { Timer } from '../base/host.ts';
+import type { Random } from '../base/random.ts';
+import { captureScope } from './async-context.ts';
+import type { Cell } from './cell.ts';
+import type {
+  ActorContext,
+  ActorTimer,
+  Addressee,
+  Awaitable,
+  CallOptions,
+  Request,
+  SpawnOptions,
+  Told,
+} from './logic.ts';
+import { Mail, type Run, runMail, TELL } from './mail.ts';
+import { deliverCall, makeCall, type PlaceOfActor, refuseNoproc } from './place.ts';
+import type { ExitReason } from './reason.ts';
+import { isRef, type Ref } from './ref.ts';
+import * as relations from './relations.ts';
+import type { Spec } from './spec.ts';
+import type { SystemOfActors } from './system.ts';
+
+const nothing = (): void => undefined;
+
+export class ActorContextOfCell implements ActorContext {
+  readonly #cell: Cell;
+
+  constructor(cell: Cell) {
+    this.#cell = cell;
+  }
+
+  get self(): Ref {
+    return this.#cell.ref;
+  }
+
+  get path(): string {
+    return this.#cell.place.path;
+  }
+
+  get place(): PlaceOfActor {
+    return this.#cell.place;
+  }
+
+  get system(): SystemOfActors {
+    return this.#cell.place.system;
+  }
+
+  get random(): Random {
+    return this.system.host.random;
+  }
+
+  get signal(): AbortSignal {
+    return this.#cell.signal;
+  }
+
+  get stopDeadline(): number {
+    return this.#cell.stopDeadline;
+  }
+
+  get deadline(): number {
+    return this.#cell.currentCall?.deadline ?? NO_DEADLINE;
+  }
+
+  get trace(): unknown {
+    return this.#cell.current?.trace;
+  }
+
+  get trapExit(): boolean {
+    return this.#cell.trapExit;
+  }
+
+  set trapExit(value: boolean) {
+    this.#cell.trapExit = value;
+  }
+
+  /** The cell, for the layers of troupe that start children themselves. Not for users. */
+  get cell(): Cell {
+    return this.#cell;
+  }
+
+  now(): number {
+    return this.system.host.monotonic();
+  }
+
+  tell(to: Addressee, message: unknown): Told {
+    this.#fence('tell');
+    const mail = new Mail(TELL, message, this.trace);
+    if (this.system.carriesContext) mail.scope = captureScope();
+    const target = this.#find(to);
+    if (target !== undefined) return target.accept(mail);
+    this.system.deadLetter(nameOfAddressee(to), message, this.path);
+    return 'dropped';
+  }
+
+  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
+    this.#fence('call');
+    const cell = this.#cell;
+    if (!isRef(to) && typeof to !== 'string') {
+      const place = this.system.placeAt(to.path);
+      if (place !== undefined) return place.callFrom(cell, message, options);
+    }
+    const from = { system: this.system, path: nameOfAddressee(to), issuer: cell };
+    return makeCall(from, message, options, (call) => {
+      const target = this.#find(to);
+      if (target === undefined) refuseNoproc(call);
+      else deliverCall(call, target);
+    });
+  }
+
+  after(delayMs: number, message: unknown, options?: { readonly unref?: boolean }): ActorTimer {
+    const tellSelf = (): Awaitable<void> => this.#cell.behaviour?.tell(message);
+    return this.postAfter(delayMs, 'after', tellSelf, options);
+  }
+
+  post(run: Run): void {
+    this.#fence('post');
+    this.#cell.post(runMail(run));
+  }
+
+  postAfter(delayMs: number, label: string, run: Run, options?: { readonly unref?: boolean }): ActorTimer {
+    this.#fence('set a timer');
+    const cell = this.#cell;
+    cell.timers ??= new Set();
+    const timers = cell.timers;
+    let cancelled = false;
+    const timer: Timer = this.system.host.timer(
+      delayMs,
+      label,
+      () => {
+        timers.delete(timer);
+        // A cancel that comes after the timer fired, but before its mail is read, still holds.
+        cell.post(runMail(() => (cancelled ? undefined : run())));
+      },
+      options,
+    );
+    timers.add(timer);
+    return {
+      cancel: () => {
+        cancelled = true;
+        timer.cancel();
+        timers.delete(timer);
+      },
+    };
+  }
+
+  pipe<T>(
+    promise: PromiseLike<T>,
+    onValue: (value: T) => unknown,
+    onError?: (error: unknown) => unknown,
+  ): void {
+    this.#fence('pipe');
+    const cell = this.#cell;
+    const bring = (map: () => unknown) => {
+      cell.post(
+        runMail(() => {
+          const message = map();
+          return message === undefined ? undefined : cell.behaviour?.tell(message);
+        }),
+      );
+    };
+    promise.then(
+      (value) => bring(() => onValue(value)),
+      (error: unknown) => bring(() => (onError === undefined ? Promise.reject(error) : onError(error))),
+    );
+  }
+
+  later<R = unknown>(): Request<R> {
+    this.#fence('defer a reply');
+    return this.#cell.defer() as Request<R>;
+  }
+
+  next(run: Run): void {
+    this.#fence('continue');
+    this.#cell.postFirst(run);
+  }
+
+  idle(idleMs: number): void {
+    this.#fence('set a timeout');
+    this.#cell.setIdle(idleMs);
+  }
+
+  spawn<H>(spec: Spec<H>, options: SpawnOptions = {}): Promise<H> {
+    this.#fence('spawn');
+    const { system } = this;
+    const path = `${this.path}/${spec.id}`;
+    return new Promise((resolve, reject) => {
+      const place = system.adopt(spec, path);
+      const failed = (reason: ExitReason, code: 'ERR_INIT_FAILED' | 'ERR_NOPROC') => {
+        system.release(place);
+        reject(system.startError(code, path, reason));
+        options.ended?.(reason);
+      };
+      system.launch(place, this.#cell, {
+        supervises: false,
+        started: () => resolve(place.handle as H),
+        ignored: () => this.#inTurn(() => failed('normal', 'ERR_NOPROC')),
+        failed: (reason) => this.#inTurn(() => failed(reason, 'ERR_INIT_FAILED')),
+        ended: (reason) => {
+          system.release(place);
+          this.#inTurn(() => options.ended?.(reason));
+        },
+      });
+    });
+  }
+
+  get<H>(spec: Spec<H>): H {
+    this.#fence('get');
+    return this.system.get(spec);
+  }
+
+  register(name: string): void {
+    this.#fence('register');
+    this.system.registry.register(name, this.#cell);
+  }
+
+  unregister(name: string): void {
+    this.#fence('unregister');
+    this.system.registry.unregister(name, this.#cell);
+  }
+
+  link(to: Addressee): void {
+    this.#fence('link');
+    const target = this.#find(to);
+    if (target !== undefined) relations.link(this.#cell, target);
+    else relations.exitSignal(this.#cell, refOf(to), 'noproc');
+  }
+
+  unlink(to: Addressee): void {
+    this.#fence('unlink');
+    const target = this.#find(to);
+    if (target !== undefined) relations.unlink(this.#cell, target);
+  }
+
+  monitor(to: Addressee): number {
+    this.#fence('monitor');
+    const number = this.system.nextMonitor();
+    const target = this.#find(to);
+    if (target !== undefined) relations.monitor(this.#cell, target, number);
+    else relations.inform(this.#cell, { type: 'down', monitor: number, ref: refOf(to), reason: 'noproc' });
+    return number;
+  }
+
+  demonitor(monitor: number): void {
+    this.#fence('demonitor');
+    relations.demonitor(this.#cell, monitor);
+  }
+
+  exit(to: Addressee, reason: ExitReason | 'kill'): void {
+    this.#fence('exit another');
+    const target = this.#find(to);
+    if (target !== undefined) relations.exitSignal(target, this.self, reason);
+  }
+
+  stop(reason: ExitReason = 'normal'): void {
+    this.#fence('stop');
+    const cell = this.#cell;
+    cell.stopReason ??= reason;
+    // Asked for outside a handler, there is none at whose end it would be noticed.
+    if (cell.current === undefined) cell.post(runMail(nothing));
+  }
+
+  /** Runs in a turn of this actor, or not at all once it has ended. */
+  #inTurn(run: () => void): void {
+    const cell = this.#cell;
+    if (cell.fenced) {
+      // The owner's own children report during its end; nothing of its code may run any more.
+      return;
+    }
+    cell.post(
+      runMail(() => {
+        try {
+          run();
+        } catch (error) {
+          return Promise.reject(error);
+        }
+        return undefined;
+      }),
+    );
+  }
+
+  #find(to: Addressee): Cell | undefined {
+    if (typeof to === 'string') return this.system.registry.find(to);
+    return isRef(to) ? this.system.cellOf(to) : this.system.placeAt(to.path)?.cell;
+  }
+
+  #fence(what: string): void {
+    if (!this.#cell.fenced) return;
+    this.system.fenced(this.#cell, what);
+    throw createError('ERR_FENCED', { target: this.path, what });
+  }
+}
+
+const nameOfAddressee = (to: Addressee): string => (typeof to === 'string' ? to : to.path);
+const refOf = (to: Addressee): Ref => (isRef(to) ? to : { path: nameOfAddressee(to), incarnation: 0 });

@@ -1,0 +1,144 @@
+/**
+ * What lies in a mailbox: tells, calls, the kernel's own notices, and runs (code that a logic wants in its own turn).
+ *
+ * Invariant: a {@link Call} settles exactly once, and then holds no timer, no listener and no place in any list.
+ * A reply that comes later is dropped, never delivered as mail.
+ */
+import { createError, show } from '../base/errors.ts';
+import type { Timer } from '../base/host.ts';
+import type { AsyncScope } from './async-context.ts';
+import type { Cell } from './cell.ts';
+import type { Awaitable, Info, Request } from './logic.ts';
+import type { Ref } from './ref.ts';
+
+export const TELL = 0;
+export const CALL = 1;
+export const INFO = 2;
+export const RUN = 3;
+
+/** Where the messages of an actor begin: what it sends carries this on. */
+export class Mail {
+  readonly kind: number;
+  readonly message: unknown;
+  readonly trace: unknown;
+  /** The foreign async context of the sender, only where the system asks for it. */
+  scope: AsyncScope | undefined = undefined;
+
+  constructor(kind: number, message: unknown, trace: unknown) {
+    this.kind = kind;
+    this.message = message;
+    this.trace = trace;
+  }
+}
+
+export type Run = () => Awaitable<void>;
+export const infoMail = (info: Info): Mail => new Mail(INFO, info, undefined);
+export const runMail = (run: Run): Mail => new Mail(RUN, run, undefined);
+
+/** The word by which logs and errors name a message: its `type`, or what kind of value it is. */
+export const nameOf = (message: unknown): string => {
+  const type = (message as { type?: unknown } | null | undefined)?.type;
+  return typeof type === 'string'
+    ? type
+    : typeof message === 'object'
+      ? 'object'
+      : show(message).slice(0, 40);
+};
+
+/** A call from its sending to its settlement: envelope, request and pending entry in one object. */
+export class Call extends Mail implements Request {
+  readonly deadline: number;
+  readonly issuer: Cell | undefined;
+  /** The issuer's turn in which it was made: while that turn lasts, the issuer waits for it. */
+  readonly issuerTurn: number;
+  /** The call that the issuer was handling: the chain along which a cycle would close. */
+  readonly parent: Call | undefined;
+  callee: Cell | undefined = undefined;
+  targetPath = '';
+  open = true;
+  /** Calls of one issuer are a list, so that its end can settle them. */
+  next: Call | undefined = undefined;
+  previous: Call | undefined = undefined;
+  #resolve: (value: unknown) => void;
+  #reject: (error: unknown) => void;
+  #timer: Timer | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #callerSignal: AbortSignal | undefined = undefined;
+  #onAbort: (() => void) | undefined = undefined;
+
+  constructor(
+    message: unknown,
+    trace: unknown,
+    options: {
+      deadline: number;
+      issuer: Cell | undefined;
+      resolve: (value: unknown) => void;
+      reject: (error: unknown) => void;
+    },
+  ) {
+    super(CALL, message, trace);
+    this.deadline = options.deadline;
+    this.issuer = options.issuer;
+    this.issuerTurn = options.issuer === undefined ? 0 : options.issuer.turn;
+    this.parent = options.issuer?.currentCall;
+    this.#resolve = options.resolve;
+    this.#reject = options.reject;
+  }
+
+  get from(): Ref | undefined {
+    return this.issuer?.ref;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (!this.open) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  reply(value: unknown): void {
+    if (this.#settle()) this.#resolve(value);
+  }
+
+  refuse(error: unknown): void {
+    if (this.#settle()) this.#reject(error);
+  }
+
+  /** Gives up on the callee's side as well: its request signal aborts. */
+  abandon(error: unknown): void {
+    if (!this.#settle()) return;
+    this.#reject(error);
+    this.#controller?.abort(error);
+  }
+
+  watch(timer: Timer | undefined): void {
+    this.#timer = timer;
+  }
+
+  watchSignal(signal: AbortSignal): void {
+    this.#callerSignal = signal;
+    this.#onAbort = () => {
+      const data = { message: nameOf(this.message), target: this.targetPath };
+      this.abandon(
+        createError('ERR_CALL_ABORTED', data, { cause: signal.reason, outcome: this.abortOutcome() }),
+      );
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** What is known of a call that its caller gives up: not started while it is still in a queue. */
+  abortOutcome(): 'not_started' | 'unknown' {
+    return this.callee === undefined || !this.callee.hasTaken(this) ? 'not_started' : 'unknown';
+  }
+
+  #settle(): boolean {
+    if (!this.open) return false;
+    this.open = false;
+    this.#timer?.cancel();
+    if (this.#onAbort !== undefined) this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+    this.issuer?.forgetOutgoing(this);
+    this.callee?.forgetDeferred(this);
+    return true;
+  }
+}

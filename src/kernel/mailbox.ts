@@ -1,0 +1,86 @@
+/**
+ * The mail lane of one actor: FIFO, with a capacity that counts tells and calls only. What the kernel and the actor
+ * itself put there (DOWN, EXIT, timers, runs) is exempt and never refused. The control lane is the cell's.
+ *
+ * Invariant: `counted` is the number of tells and open calls in the queue, and never exceeds the capacity.
+ */
+import { Deque } from '../base/deque.ts';
+import { CALL, type Call, type Mail, TELL } from './mail.ts';
+import type { Overflow } from './spec.ts';
+
+const isCounted = (mail: Mail): boolean => mail.kind === TELL || mail.kind === CALL;
+
+export class Mailbox {
+  readonly #queue = new Deque<Mail>();
+  #counted = 0;
+
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /** Tells and calls waiting. */
+  get counted(): number {
+    return this.#counted;
+  }
+
+  /**
+   * Puts counted mail at the end. Returns what had to go for want of room: the newcomer itself, the oldest counted
+   * mail, or nothing.
+   */
+  offer(mail: Mail, capacity: number, overflow: Overflow): Mail | undefined {
+    if (this.#counted < capacity) {
+      this.#counted += 1;
+      this.#queue.push(mail);
+      return undefined;
+    }
+    if (overflow !== 'drop_oldest') return mail;
+    const evicted = this.#takeOldestCounted();
+    this.#counted += 1;
+    this.#queue.push(mail);
+    return evicted;
+  }
+
+  /** Puts exempt mail at the end. */
+  push(mail: Mail): void {
+    this.#queue.push(mail);
+  }
+
+  /** Puts mail before everything else (OTP's continue; a call that waited for a restart keeps its turn). */
+  unshift(mail: Mail): void {
+    this.#queue.unshift(mail);
+    if (isCounted(mail)) this.#counted += 1;
+  }
+
+  shift(): Mail | undefined {
+    const mail = this.#queue.shift();
+    if (mail !== undefined && isCounted(mail)) this.#counted -= 1;
+    return mail;
+  }
+
+  /** Whether a call still waits here; O(n), asked only when a caller gives up. */
+  holds(call: Call): boolean {
+    for (const mail of this.#queue) if (mail === call) return true;
+    return false;
+  }
+
+  /** Takes out what a predicate names, keeping the order of the rest. */
+  remove(matches: (mail: Mail) => boolean): void {
+    for (let i = this.#queue.size - 1; i >= 0; i--) {
+      const mail = this.#queue.at(i);
+      if (mail === undefined || !matches(mail)) continue;
+      this.#queue.removeAt(i);
+      if (isCounted(mail)) this.#counted -= 1;
+    }
+  }
+
+  #takeOldestCounted(): Mail | undefined {
+    for (let i = 0; i < this.#queue.size; i++) {
+      const mail = this.#queue.at(i);
+      if (mail !== undefined && isCounted(mail)) {
+        this.#counted -= 1;
+        return this.#queue.removeAt(i);
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A place in a tree: what a spec is the key to and a handle follows. Incarnations come and go in it; callers that wait for
+ * the next one wait here.
+ *
+ * Invariant: at most one incarnation lives in a place. A call either reaches an incarnation, waits here until its
+ * deadline, or is refused at once with what is known of the place.
+ */
+
+import { deadlineIn, NO_DEADLINE, sooner } from '../base/deadline.ts';
+import { createError } from '../base/errors.ts';
+import { anything, fits, msOrInfinity, oneOf, resolveOptions } from '../base/options.ts';
+import { captureScope } from './async-context.ts';
+import type { Cell } from './cell.ts';
+import type { CallOptions, Inspection, Place, TellOptions, Told } from './logic.ts';
+import { Call, Mail, nameOf, TELL } from './mail.ts';
+import type { Ref } from './ref.ts';
+import { cycleOf } from './relations.ts';
+import type { Spec } from './spec.ts';
+import type { SystemOfActors } from './system.ts';
+
+/** design §8. */
+export const CALL_TIMEOUT_MS = 5_000;
+
+const CALL_FIELDS = {
+  trace: anything,
+  timeoutMs: msOrInfinity(0),
+  deadline: fits<number>('an instant of host.monotonic()', (v) => typeof v === 'number' && !Number.isNaN(v)),
+  signal: fits<AbortSignal>(
+    'an AbortSignal',
+    (v) => typeof (v as AbortSignal | null)?.addEventListener === 'function',
+  ),
+  whenDown: oneOf('reject', 'wait'),
+};
+
+/** Where a call goes when it has been made. */
+type Route = (call: Call) => void;
+
+const remaining = (system: SystemOfActors, call: Call): string =>
+  String(Math.round(call.deadline - system.host.monotonic()));
+
+/** Makes a call with its deadline, signal and chain, and hands it to `route`. */
+export const makeCall = (
+  from: { readonly system: SystemOfActors; readonly path: string; readonly issuer: Cell | undefined },
+  message: unknown,
+  options: CallOptions | undefined,
+  route: Route,
+): Promise<unknown> => {
+  const { system, path, issuer } = from;
+  if (options !== undefined) resolveOptions(`call to ${path}`, options, CALL_FIELDS, {});
+  const { host } = system;
+  const now = host.monotonic();
+  const asked = options?.deadline ?? deadlineIn(now, options?.timeoutMs ?? CALL_TIMEOUT_MS);
+  const deadline = issuer === undefined ? asked : sooner(asked, issuer.context.deadline);
+  return new Promise((resolve, reject) => {
+    const call = new Call(message, options?.trace ?? issuer?.current?.trace, {
+      deadline,
+      issuer,
+      resolve,
+      reject,
+    });
+    call.targetPath = path;
+    if (system.carriesContext) call.scope = captureScope();
+    issuer?.addOutgoing(call);
+    const signal = options?.signal;
+    if (signal?.aborted === true) {
+      const data = { message: nameOf(message), target: path };
+      call.refuse(createError('ERR_CALL_ABORTED', data, { cause: signal.reason, outcome: 'not_started' }));
+      return;
+    }
+    if (signal !== undefined) call.watchSignal(signal);
+    if (deadline !== NO_DEADLINE)
+      call.watch(host.timer(Math.max(0, deadline - now), 'call', () => timedOut(call, deadline - now)));
+    route(call);
+  });
+};
+
+const timedOut = (call: Call, timeoutMs: number): void => {
+  const data = { message: nameOf(call.message), target: call.targetPath, timeoutMs: Math.round(timeoutMs) };
+  call.abandon(createError('ERR_CALL_TIMEOUT', data, { outcome: call.abortOutcome() }));
+};
+
+/** Refuses a call to nobody. */
+export const refuseNoproc = (call: Call): void =>
+  call.refuse(createError('ERR_NOPROC', { target: call.targetPath }, { stack: false }));
+
+/** Hands a call to an incarnation, unless it would wait for itself. */
+export const deliverCall = (call: Call, cell: Cell): void => {
+  const { issuer } = call;
+  const chain = issuer === undefined ? undefined : cycleOf(issuer, cell);
+  if (chain !== undefined) {
+    call.refuse(
+      createError('ERR_CALL_CYCLE', { message: nameOf(call.message), target: cell.place.path, chain }),
+    );
+  } else if (
+    issuer?.starting === true &&
+    isAbove(cell, issuer) &&
+    cell.place.spec.logic.kind === 'supervisor'
+  ) {
+    call.refuse(
+      createError('ERR_SELF_SUPERVISION', { child: issuer.place.path, supervisor: cell.place.path }),
+    );
+  } else cell.accept(call);
+};
+
+const isAbove = (above: Cell, below: Cell): boolean => {
+  for (let cell = below.parent; cell !== undefined; cell = cell.parent) if (cell === above) return true;
+  return false;
+};
+
+export class PlaceOfActor implements Place {
+  readonly path: string;
+  readonly system: SystemOfActors;
+  readonly spec: Spec<unknown>;
+  cell: Cell | undefined = undefined;
+  #gone = false;
+  #retryAt = 0;
+  #waiting: Set<Call> | undefined = undefined;
+  #shared: unknown = undefined;
+  #isShared = false;
+  #handle: unknown = undefined;
+
+  constructor(system: SystemOfActors, path: string, spec: Spec<unknown>) {
+    this.system = system;
+    this.path = path;
+    this.spec = spec;
+  }
+
+  get shared(): unknown {
+    if (!this.#isShared) {
+      this.#isShared = true;
+      this.#shared = this.spec.logic.share?.(this);
+    }
+    return this.#shared;
+  }
+
+  get handle(): unknown {
+    this.#handle ??= this.spec.logic.handle(this);
+    return this.#handle;
+  }
+
+  ref(): Ref | undefined {
+    return this.cell?.ref;
+  }
+
+  inspect(): Inspection {
+    return this.cell?.behaviour?.inspect?.() ?? {};
+  }
+
+  tell(message: unknown, options?: TellOptions): Told {
+    const mail = new Mail(TELL, message, options?.trace);
+    if (this.system.carriesContext) mail.scope = captureScope();
+    return this.deliver(mail);
+  }
+
+  deliver(mail: Mail): Told {
+    if (this.cell !== undefined) return this.cell.accept(mail);
+    this.system.deadLetter(this.path, mail.message);
+    return 'dropped';
+  }
+
+  call(message: unknown, options?: CallOptions): Promise<unknown> {
+    return this.callFrom(undefined, message, options);
+  }
+
+  callFrom(issuer: Cell | undefined, message: unknown, options: CallOptions | undefined): Promise<unknown> {
+    return makeCall({ system: this.system, path: this.path, issuer }, message, options, (call) => {
+      if (this.cell !== undefined) deliverCall(call, this.cell);
+      else if (this.#gone) refuseNoproc(call);
+      else if (options?.whenDown === 'wait') this.#await(call);
+      else this.#refuseRestarting(call);
+    });
+  }
+
+  /** An incarnation has come to live here; calls that waited for it go first, in order. */
+  cellStarted(cell: Cell): void {
+    this.cell = cell;
+    this.#gone = false;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) for (const call of waiting) if (call.open) deliverCall(call, cell);
+  }
+
+  cellEnded(cell: Cell): void {
+    if (this.cell !== cell) return;
+    this.cell = undefined;
+    if (cell.observer?.supervises !== true) this.markGone();
+  }
+
+  /** Its owner means to start it again at about this instant of `host.monotonic()`. */
+  markRestarting(retryAt: number): void {
+    this.#gone = false;
+    this.#retryAt = retryAt;
+  }
+
+  /** Nobody will start it again by itself. */
+  markGone(): void {
+    this.#gone = true;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) for (const call of waiting) refuseNoproc(call);
+  }
+
+  #await(call: Call): void {
+    this.#waiting ??= new Set();
+    for (const old of this.#waiting) if (!old.open) this.#waiting.delete(old);
+    if (this.#waiting.size < this.spec.mailboxCapacity) this.#waiting.add(call);
+    else
+      call.refuse(
+        createError('ERR_MAILBOX_FULL', { target: this.path, capacity: this.spec.mailboxCapacity }),
+      );
+  }
+
+  #refuseRestarting(call: Call): void {
+    const retryAfterMs = Math.max(0, Math.ceil(this.#retryAt - this.system.host.monotonic()));
+    const data = { target: this.path, retryAfterMs, callMs: remaining(this.system, call) };
+    call.refuse(createError('ERR_RESTARTING', data, { stack: false }));
+  }
+}
