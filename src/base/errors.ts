@@ -19,10 +19,12 @@ interface ErrorEntry {
 
 type ErrorClass =
   | 'OptionError'
+  | 'SimulationError'
   | 'CallError'
   | 'ActorError'
   | 'SupervisorError'
   | 'ChartError'
+  | 'PolicyError'
   | 'BreakerError'
   | 'PoolError'
   | 'WorkerError'
@@ -55,6 +57,24 @@ export const ERRORS = {
     'unknown',
     'transport to {address} failed: {why}',
     'The peer is down or the address is wrong.',
+  ),
+  ERR_SIMULATION_BUSY: entry(
+    'SimulationError',
+    'not_started',
+    'simulated host: {method}() was called while {running}() still runs',
+    'Await each call that drives the simulated host before the next one.',
+  ),
+  ERR_SIMULATION_LIVELOCK: entry(
+    'SimulationError',
+    'unknown',
+    'simulated host: {limit} steps at {nowMs} ms without coming to rest; the last were {labels}',
+    'Something keeps asking for another step, or for a timer of 0 ms, at one instant.',
+  ),
+  ERR_SIMULATION_UNSETTLED: entry(
+    'SimulationError',
+    'unknown',
+    'simulated host: {awaited} did not come within {maxMs} ms; waiting timers: {timers}',
+    'Nothing that is ready or due brings it about; look at the timers, or for a lost reply.',
   ),
   ERR_CALL_TIMEOUT: entry(
     'CallError',
@@ -224,11 +244,17 @@ export const ERRORS = {
     '{child} called its own supervisor {supervisor} while starting',
     'The supervisor waits for this init; call it later, from ctx.continue().',
   ),
+  ERR_DEADLINE_PASSED: entry(
+    'PolicyError',
+    'unknown',
+    '{where}: the work did not end within {timeoutMs} ms',
+    'Its signal was aborted and its caller let go; it may still be running. Retry only what is idempotent.',
+  ),
   ERR_BREAKER_OPEN: entry(
     'BreakerError',
     'not_started',
-    'breaker {breaker} is open; retry in {retryAfterMs} ms',
-    'The guarded thing is failing; use the fallback or wait until retryAt.',
+    'breaker {breaker} opened for {openMs} ms after {failures} failures',
+    'The guarded thing is failing; use the fallback, or wait for data.retryAfterMs.',
   ),
   ERR_BREAKER_PROBING: entry(
     'BreakerError',
