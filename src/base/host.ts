@@ -49,6 +49,8 @@ export interface ProcessListeners {
   stderr(chunk: Uint8Array, descriptor?: 1 | 2): void;
   /** Called exactly once, after the last byte of its outputs that can still come has been delivered. */
   ended(end: ProcessEnd): void;
+  /** The pipe, once full, has taken all that was written. */
+  drained?(): void;
 }
 
 /** An OS process that we started. Every method is safe after its end, and then does nothing. */
@@ -75,14 +77,22 @@ export interface Channel {
 export interface ChannelListeners {
   data(chunk: Uint8Array): void;
   closed(error?: Error): void;
+  /** The channel, once full, has taken all that was written. */
+  drained?(): void;
+}
+
+/** A place where channels are taken. */
+export interface Listening {
+  /** As others must write it; differs from what was asked where that left the choice open (`tcp://127.0.0.1:0`). */
+  readonly address: string;
+  close(): Promise<void>;
 }
 
 /** How this runtime reaches others: the port on which `cluster/` will stand. Addresses are opaque strings. */
 export interface Transport {
-  listen(
-    address: string,
-    accept: (channel: Channel) => ChannelListeners,
-  ): Promise<{ close(): Promise<void> }>;
+  /** Takes channels at an address until closed, which closes them too. @throws ERR_HOST_TRANSPORT */
+  listen(address: string, accept: (channel: Channel) => ChannelListeners): Promise<Listening>;
+  /** @throws ERR_HOST_TRANSPORT */
   connect(address: string, listeners: ChannelListeners): Promise<Channel>;
 }
 
@@ -92,7 +102,10 @@ export interface Fault {
   readonly value?: number;
 }
 
-/** How late the event loop was found to be, ms. */
+/** A loop found later than this is said to have stalled, and one turn of I/O goes before its deadlines, ms. */
+export const STALL_THRESHOLD_MS = 50;
+
+/** How late the event loop was found to be, ms. Must not throw. */
 export type StallListener = (lateMs: number) => void;
 
 export interface Host {

@@ -1,0 +1,9 @@
+/** troupe/testing: exports only. */
+export {
+  type FaultPlan,
+  type PendingTimer,
+  SIMULATED_EPOCH_MS,
+  SimulatedHost,
+  type SimulatedHostOptions,
+} from './simulated-host.ts';
+export { type ProcessScript, SimulatedProcess } from './simulated-process.ts';

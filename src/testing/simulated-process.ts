@@ -1,0 +1,166 @@
+/**
+ * A fake OS process whose behaviour a test scripts. What it prints, reads and how it ends arrives as I/O of the
+ * simulated host: in order on each pipe, its end behind its last byte, at a moment the host chooses.
+ *
+ * Invariant: after `ended` nothing is told any more. It keeps all that was written to it, for the test to read.
+ */
+import type { ChildPort, ProcessEnd, ProcessListeners } from '../base/host.ts';
+
+export type Signal = Parameters<ChildPort['kill']>[0];
+
+/** What a fake process needs of its host. */
+export interface Outside {
+  /** Runs `run` as an event from outside, in order with others of the same `link`. */
+  arrive(link: object, label: string, run: () => void): void;
+  nextPid(): number;
+}
+
+/** What a fake process does of its own accord; every part may be left out. */
+export interface ProcessScript {
+  /** It has read what was written to it. */
+  readonly onInput?: (bytes: Uint8Array, process: SimulatedProcess) => void;
+  /** Its input was ended. Left out: it exits with code 0, as a worker does that lost its parent. */
+  readonly onInputEnd?: (process: SimulatedProcess) => void;
+  /** It catches SIGTERM or SIGINT. Left out: it dies of them. SIGKILL, SIGSTOP and SIGCONT are never caught. */
+  readonly onSignal?: (signal: Signal, process: SimulatedProcess) => void;
+  /** It cannot be started at all: it ends with this error and never has a pid. */
+  readonly fails?: Error;
+}
+
+const toBytes = (chunk: Uint8Array | string): Uint8Array =>
+  typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk.slice();
+
+export class SimulatedProcess implements ChildPort {
+  readonly pid: number | undefined;
+  /** Every write to it, in order. */
+  readonly written: Uint8Array[] = [];
+  /** Every signal sent to it, in order, and whether to its whole group. */
+  readonly signals: { readonly signal: Signal; readonly group: boolean }[] = [];
+  inputEnded = false;
+  /** How it ended, once its owner has been told. */
+  end: ProcessEnd | undefined;
+  readonly #outside: Outside;
+  readonly #listeners: ProcessListeners;
+  readonly #script: ProcessScript;
+  /** What it would have done while it was stopped. */
+  #held: (() => void)[] | undefined;
+  #exiting = false;
+  #full = false;
+  #buffered = 0;
+
+  constructor(outside: Outside, listeners: ProcessListeners, script: ProcessScript = {}) {
+    this.#outside = outside;
+    this.#listeners = listeners;
+    this.#script = script;
+    this.pid = script.fails === undefined ? outside.nextPid() : undefined;
+    if (script.fails !== undefined) this.#exit({ code: null, signal: null, error: script.fails });
+  }
+
+  /** All that was written to it so far, as UTF-8 text. */
+  get input(): string {
+    return Buffer.concat(this.written).toString('utf8');
+  }
+
+  /** Whether SIGSTOP holds it. */
+  get stopped(): boolean {
+    return this.#held !== undefined;
+  }
+
+  get bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#exiting || this.inputEnded || this.pid === undefined) return false;
+    const taken = bytes.slice();
+    this.written.push(taken);
+    if (this.#full) this.#buffered += taken.length;
+    this.#outside.arrive(this.written, 'process.input', () =>
+      this.#live(() => this.#script.onInput?.(taken, this)),
+    );
+    return !this.#full;
+  }
+
+  endInput(): void {
+    if (this.inputEnded) return;
+    this.inputEnded = true;
+    const { onInputEnd = () => this.exit(0) } = this.#script;
+    this.#outside.arrive(this.written, 'process.input_end', () => this.#live(() => onInputEnd(this)));
+  }
+
+  kill(signal: Signal, group = false): boolean {
+    if (this.end !== undefined || this.pid === undefined) return false;
+    this.signals.push({ signal, group });
+    if (signal === 'SIGKILL') this.#exit({ code: null, signal });
+    else if (signal === 'SIGSTOP') this.#held ??= [];
+    else if (signal === 'SIGCONT') this.#continue();
+    else this.#outside.arrive(this.signals, 'process.signal', () => this.#live(() => this.#catch(signal)));
+    return true;
+  }
+
+  /** It prints on its fd 1 (with `protocolFds`: writes its fd 4). */
+  emitStdout(chunk: Uint8Array | string): void {
+    const bytes = toBytes(chunk);
+    this.#live(() => this.#tell('process.stdout', () => this.#listeners.stdout(bytes)));
+  }
+
+  /** It prints on its fd 2, or on the descriptor given. */
+  emitStderr(chunk: Uint8Array | string, descriptor?: 1 | 2): void {
+    const bytes = toBytes(chunk);
+    this.#live(() => this.#tell('process.stderr', () => this.#listeners.stderr(bytes, descriptor)));
+  }
+
+  /** It exits of its own accord, with a code; its owner hears of it after its last output. */
+  exit(code: number): void {
+    this.#live(() => this.#exit({ code, signal: null }));
+  }
+
+  /** It dies of a signal from elsewhere, stopped or not. */
+  die(signal = 'SIGKILL'): void {
+    this.#exit({ code: null, signal });
+  }
+
+  /** From now on its pipe is full: `write` returns `false` and its bytes stay buffered. */
+  fillPipe(): void {
+    this.#full = true;
+  }
+
+  /** Its pipe takes all that was buffered; the owner is told. */
+  drainPipe(): void {
+    this.#full = false;
+    this.#buffered = 0;
+    if (!this.#exiting) this.#tell('process.drained', () => this.#listeners.drained?.());
+  }
+
+  #catch(signal: Signal): void {
+    if (this.#script.onSignal === undefined) this.#exit({ code: null, signal });
+    else this.#script.onSignal(signal, this);
+  }
+
+  /** What a process does itself: not after its exit, and when stopped, only after it is continued. */
+  #live(act: () => void): void {
+    if (this.#exiting) return;
+    if (this.#held === undefined) act();
+    else this.#held.push(act);
+  }
+
+  #continue(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const act of held) this.#live(act);
+  }
+
+  #exit(end: ProcessEnd): void {
+    if (this.#exiting) return;
+    this.#exiting = true;
+    this.#buffered = 0;
+    this.#tell('process.ended', () => {
+      this.end = end;
+      this.#listeners.ended(end);
+    });
+  }
+
+  #tell(label: string, tell: () => void): void {
+    this.#outside.arrive(this, label, tell);
+  }
+}
