@@ -128,8 +128,17 @@ export class TimerWheel {
    * timer comes closer in a few leaps. `Infinity` when none waits.
    */
   nextDueMs(): number {
-    if (this.#heads[AT_ONCE] !== undefined || this.#heads[AT_ONCE + 1] !== undefined) return this.#elapsed;
-    return this.#nextStop();
+    return this.#hasAtOnce() ? this.#elapsed : this.#nextStop();
+  }
+
+  /** The instant of the earliest timer; `Infinity` when none waits. Reads one whole list: for rare questions. */
+  earliestDueMs(): number {
+    if (this.#hasAtOnce()) return this.#elapsed;
+    const slot = this.#firstSlot();
+    let earliest = Number.POSITIVE_INFINITY;
+    let timer = this.#heads[slot === NOWHERE ? LATER_TURNS : slot];
+    for (; timer !== undefined; timer = timer.next) earliest = Math.min(earliest, timer.dueMs);
+    return earliest;
   }
 
   /**
@@ -164,6 +173,10 @@ export class TimerWheel {
     for (let list = 0; list < LISTS; list++) {
       for (let timer = this.#heads[list]; timer !== undefined; timer = timer.next) yield timer;
     }
+  }
+
+  #hasAtOnce(): boolean {
+    return this.#heads[AT_ONCE] !== undefined || this.#heads[AT_ONCE + 1] !== undefined;
   }
 
   /** What is due at once now; what is added meanwhile goes to the other list. */

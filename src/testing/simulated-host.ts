@@ -231,7 +231,7 @@ export class SimulatedHost implements Host, Outside {
       this.#now += ms;
       this.#taken = 0;
       await this.#runSteps();
-      const lateMs = this.#now - this.#wheel.nextDueMs();
+      const lateMs = this.#now - this.#wheel.earliestDueMs();
       if (lateMs > STALL_THRESHOLD_MS) {
         for (const listener of [...this.#stallListeners]) listener(lateMs);
         await this.#runSteps();

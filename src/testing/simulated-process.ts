@@ -28,7 +28,7 @@ export interface ProcessScript {
 }
 
 const toBytes = (chunk: Uint8Array | string): Uint8Array =>
-  typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk.slice();
+  typeof chunk === 'string' ? new TextEncoder().encode(chunk) : new Uint8Array(chunk);
 
 export class SimulatedProcess implements ChildPort {
   readonly pid: number | undefined;
@@ -72,7 +72,7 @@ export class SimulatedProcess implements ChildPort {
 
   write(bytes: Uint8Array): boolean {
     if (this.#exiting || this.inputEnded || this.pid === undefined) return false;
-    const taken = bytes.slice();
+    const taken = new Uint8Array(bytes);
     this.written.push(taken);
     if (this.#full) this.#buffered += taken.length;
     this.#outside.arrive(this.written, 'process.input', () =>

@@ -24,7 +24,7 @@ class End implements Channel {
   write(bytes: Uint8Array): boolean {
     const peer = this.peer;
     if (!this.open || peer === undefined) return false;
-    const copy = bytes.slice();
+    const copy = new Uint8Array(bytes);
     this.#arrive(this, 'channel.data', () => {
       if (peer.open) peer.listeners?.data(copy);
     });
