@@ -43,11 +43,34 @@ export interface Step {
   readonly changed: boolean;
 }
 
-/** A chart ready to be stepped. */
-export interface Chart<E extends ChartEvent = ChartEvent> {
+/** An action of a chart, by its name and the type of its params. */
+export interface ChartAction {
+  readonly type: string;
+  readonly params?: unknown;
+}
+
+/** What a chart asks of whoever owns it: each name must be provided for. */
+export interface ChartNeeds {
+  /** The actions it may ask for. */
+  readonly actions: readonly string[];
+  /** The named delays of its timers; numeric ones need no owner. */
+  readonly delays: readonly string[];
+  /** Whether it starts timers at all. */
+  readonly timers: boolean;
+}
+
+/** A chart ready to be stepped. `A` only carries the types of its actions' params to whoever performs them. */
+export interface Chart<E extends ChartEvent = ChartEvent, A extends ChartAction = ChartAction> {
   readonly id: string;
-  /** The event types it declares; others step to nothing. */
+  /**
+   * The event types it declares, those of its own timers included; others step to nothing. A declared wildcard
+   * (`'*'`, `'job.*'`) stands for all that it matches, except what XState keeps to itself (`xstate.…`).
+   */
   readonly events: readonly string[];
+  readonly needs: ChartNeeds;
   readonly initial: Step;
+  /** Steps from a snapshot of this chart. A chart that is done takes no event. @throws ERR_CHART_LOOP */
   step(snapshot: ChartSnapshot, event: E): Step;
+  /** Never present: the type of the actions. */
+  readonly '~actions'?: A;
 }
