@@ -376,6 +376,24 @@ export const ERRORS = {
     'recovery of {subject} passed its budget of {budgetMs} ms',
     'Its remedies took too long; they were told to stop.',
   ),
+  ERR_RECOVERY_EXHAUSTED: entry(
+    'RecoveryError',
+    'unknown',
+    'recovery of {subject}: {remedy} did not help after {attempts} steps',
+    'See the cause, which is the last error; the subject still needs somebody.',
+  ),
+  ERR_RECOVERY_CONTAINED: entry(
+    'RecoveryError',
+    'completed',
+    'recovery of {subject}: it is contained by {remedy}, and not back',
+    'Calls are refused until it heals by itself (a breaker), or it was stopped for good.',
+  ),
+  ERR_RECOVERY_NO_STEP: entry(
+    'RecoveryError',
+    'not_started',
+    'recovery of {subject}: {remedy} is called for and has nothing to run',
+    'Give the playbook entry a step of that name; for retry, give an operation.',
+  ),
   ERR_RECOVERY_UNKNOWN: entry(
     'RecoveryError',
     'not_started',
