@@ -45,7 +45,8 @@ export class ChartRunner<E extends ChartEvent = ChartEvent, A extends ChartActio
   readonly #timers = new Map<string, Timer>();
   readonly #waiting = new Deque<E>();
   #snapshot: ChartSnapshot;
-  /** `performing` also before the start and after the end: sending then takes the slow way. */
+  /** The first error of what is being performed. */
+  #failure: { readonly error: unknown } | undefined = undefined;
   #phase: 'new' | 'ready' | 'performing' | 'stopped' = 'new';
 
   /** @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN naming an action or delay that is missing or not the chart's */
@@ -97,33 +98,34 @@ export class ChartRunner<E extends ChartEvent = ChartEvent, A extends ChartActio
   }
 
   #complete(first: Step, sent: E): void {
-    const errors: unknown[] = [];
     this.#phase = 'performing';
-    this.#take(first, sent, errors);
+    this.#take(first, sent);
     for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
       try {
         const step = this.#chart.step(this.#snapshot, event);
-        if (step.changed) this.#take(step, event, errors);
+        if (step.changed) this.#take(step, event);
       } catch (error) {
-        errors.push(error);
+        this.#failure ??= { error };
       }
     }
     if (!this.#isStopped()) this.#phase = 'ready';
-    if (errors.length > 0) throw errors[0];
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
   }
 
-  #take(step: Step, event: E, errors: unknown[]): void {
+  #take(step: Step, event: E): void {
     this.#snapshot = step.snapshot;
     try {
       this.#onStep?.(step, event);
     } catch (error) {
-      errors.push(error);
+      this.#failure ??= { error };
     }
     for (const request of step.requests) {
       try {
         this.#carryOut(request, event);
       } catch (error) {
-        errors.push(error);
+        this.#failure ??= { error };
       }
     }
     if (step.snapshot.status === 'done') this.#cancelTimers();
