@@ -159,6 +159,8 @@ export class CompiledChart implements Chart {
   readonly events: readonly string[];
   readonly needs: ChartNeeds;
   readonly initial: Step;
+  /** The ids of all its states, the root first. */
+  readonly states: readonly string[];
   /** Every transition that the machine declares. */
   readonly edges: readonly ChartEdge[];
   /** The edges that entering the initial states took: those of `always`. */
@@ -176,6 +178,7 @@ export class CompiledChart implements Chart {
     this.events = read.events;
     this.needs = read.needs;
     this.edges = read.edges;
+    this.states = read.states;
     this.#machine = read.machine;
     this.#declared = new Declared(read.events);
     const begun = beginMachine(read.machine);
@@ -193,7 +196,17 @@ export class CompiledChart implements Chart {
     return this.#own(snapshot).edgesOf(event);
   }
 
-  /** @internal */
+  /** The ids of the states that are active in a snapshot. */
+  statesOf(snapshot: ChartSnapshot): readonly string[] {
+    return this.#own(snapshot).nodes;
+  }
+
+  /** What tells a snapshot from all others of this chart. */
+  keyOf(snapshot: ChartSnapshot): string {
+    return this.#own(snapshot).key;
+  }
+
+  /** The class of event types that it treats alike; `undefined` for those it does not declare. */
   classOf(type: string): string | undefined {
     return this.#declared.classOf(type);
   }

@@ -37,6 +37,15 @@ export class Standing implements ChartSnapshot {
     this.#state = state;
   }
 
+  /** The ids of its active states, in XState's order. */
+  get nodes(): readonly string[] {
+    return nodeIdsOf(this.#state);
+  }
+
+  get key(): string {
+    return Standing.keyOf(this.#state);
+  }
+
   /** What tells configurations apart: XState's order of regions depends on how they were entered. */
   static keyOf(state: AnyMachineSnapshot): string {
     return `${state.status} ${nodeIdsOf(state).join(' ')}`;

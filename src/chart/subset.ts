@@ -39,6 +39,8 @@ export const MICROSTEPS_MAX = 10_000;
 /** A copy of a machine that reports what it does. */
 export interface Instrumented {
   readonly machine: AnyStateMachine;
+  /** The ids of all states, each before those within it. */
+  readonly states: readonly string[];
   readonly edges: readonly ChartEdge[];
   readonly events: readonly string[];
   readonly needs: ChartNeeds;
@@ -199,16 +201,24 @@ class Copier {
 /** Prefix of the events by which XState tells that a region is done: its own, nobody may send them. */
 const DONE_STATE = 'xstate.done.state.';
 
-const descriptorsOf = (machine: AnyStateMachine): readonly string[] => {
-  const found = new Set<string>();
-  const nodes: AnyStateMachine['root'][] = [machine.root];
-  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-    for (const type of node.transitions.keys())
-      if (!String(type).startsWith(DONE_STATE)) found.add(String(type));
-    nodes.push(...Object.values(node.states).reverse());
+/** All states of a machine, each before those within it. */
+const nodesOf = (machine: AnyStateMachine): readonly AnyStateMachine['root'][] => {
+  const found: AnyStateMachine['root'][] = [];
+  const waiting: AnyStateMachine['root'][] = [machine.root];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    found.push(node);
+    waiting.push(...Object.values(node.states).reverse());
   }
-  return [...found];
+  return found;
 };
+
+const descriptorsOf = (machine: AnyStateMachine): readonly string[] => [
+  ...new Set(
+    nodesOf(machine)
+      .flatMap((node) => [...node.transitions.keys()].map(String))
+      .filter((type) => !type.startsWith(DONE_STATE)),
+  ),
+];
 
 /** Bounds a copy's loops and tells its delays apart. `machine` must be a copy: its options are replaced. */
 const bounded = (machine: AnyStateMachine, needs: ChartNeeds): AnyStateMachine => {
@@ -240,6 +250,7 @@ export const readMachine = (
   return {
     instrumented: {
       machine: instrumented,
+      states: nodesOf(instrumented).map(({ id }) => id),
       edges: copier.edges,
       events: Object.freeze(descriptorsOf(instrumented)),
       needs,

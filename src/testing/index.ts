@@ -1,4 +1,12 @@
 /** troupe/testing: exports only. */
+
+export {
+  type ChartCheck,
+  type ChartReport,
+  checkChart,
+  type ReachedState,
+  type SeenStep,
+} from './check-chart.ts';
 export {
   type FaultPlan,
   type PendingTimer,
