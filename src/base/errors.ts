@@ -178,6 +178,12 @@ export const ERRORS = {
     '{target} does not declare the event {event}; known are {expected}',
     'XState caches by event type; undeclared types from outside are refused so that the cache stays bounded.',
   ),
+  ERR_XSTATE_UNSUPPORTED: entry(
+    'ChartError',
+    'not_started',
+    'this version of XState lacks {what}, on which troupe relies',
+    'Install an xstate ^5.33 that troupe was tested with, and only one copy of it.',
+  ),
   ERR_SPEC_DUPLICATE: entry(
     'SupervisorError',
     'not_started',

@@ -74,6 +74,8 @@ export interface System {
   drawTree(options?: { readonly colour?: boolean }): string;
   /** Actors that have ended while a handler of theirs still runs. */
   stragglers(): readonly Ref[];
+  /** Accounts for a message that found nobody: counted, and told as `mail.dead_lettered`. */
+  deadLetter(path: string, message: unknown, from?: string): void;
 }
 
 const SYSTEM_FIELDS = { host: object<Host>('a Host'), context: oneOf('none', 'async') };
