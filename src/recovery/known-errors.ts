@@ -73,6 +73,7 @@ const OWN_CODES: Readonly<Record<ErrorCode, Verdict>> = {
   ERR_CHART_UNSUPPORTED: 'system',
   ERR_CHART_LOOP: 'system',
   ERR_EVENT_UNDECLARED: 'system',
+  ERR_XSTATE_UNSUPPORTED: 'system',
   ERR_SPEC_DUPLICATE: 'system',
   ERR_SPEC_UNKNOWN: 'system',
   ERR_CHILD_ALREADY_STARTED: UNWELCOME,
