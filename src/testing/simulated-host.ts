@@ -21,6 +21,7 @@ import {
   type TimerOptions,
   type Transport,
 } from '../base/host.ts';
+import { integer, listOf, resolveOptions } from '../base/options.ts';
 import { createRandom, type Random } from '../base/random.ts';
 import { TimerWheel, type WheelTimer } from '../base/timer-wheel.ts';
 import { type Outside, SimulatedProcess } from './simulated-process.ts';
@@ -48,6 +49,9 @@ export interface SimulatedHostOptions {
   /** Steps at one instant that count as a livelock. Default 1,000,000. */
   readonly stepLimit?: number;
 }
+
+const OPTIONS = { choices: listOf(integer()), seed: integer(), stepLimit: integer(1) };
+const DEFAULTS = { choices: [] as readonly number[], seed: 1, stepLimit: STEP_LIMIT };
 
 /** Something to run: a step, or an arrival from outside on its link. */
 interface Ready {
@@ -94,10 +98,12 @@ export class SimulatedHost implements Host, Outside {
   /** Steps taken at the instant of now. */
   #taken = 0;
 
+  /** @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
   constructor(options: SimulatedHostOptions = {}) {
-    this.#choices = options.choices ?? [];
-    this.#stepLimit = options.stepLimit ?? STEP_LIMIT;
-    this.random = createRandom(options.seed ?? 1);
+    const resolved = resolveOptions('SimulatedHost', options, OPTIONS, DEFAULTS);
+    this.#choices = resolved.choices;
+    this.#stepLimit = resolved.stepLimit;
+    this.random = createRandom(resolved.seed);
     this.transport = createSimulatedTransport((link, label, run) => this.arrive(link, label, run));
   }
 
@@ -105,7 +111,7 @@ export class SimulatedHost implements Host, Outside {
   readonly choose = (ready: number, _label: string): number => {
     if (ready < 2) return 0;
     const choice = this.#choices[this.decisions++] ?? 0;
-    return Math.abs(Math.trunc(choice)) % ready;
+    return choice % ready;
   };
 
   /** Starts at 0. */

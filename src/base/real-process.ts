@@ -1,0 +1,147 @@
+/**
+ * Part of the real host: starting OS processes, over node:child_process.
+ *
+ * Invariant: the owner is told `ended` exactly once, however the process ends, and nothing after it. A process has ended
+ * when it has exited and its pipes are closed, or, where something it started still holds them, a short while
+ * later. Every output always flows, whatever the owner does with it, so that no process blocks on a full pipe of ours.
+ *
+ * It deliberately does not restart, time or judge anything, and never signals a group whose leader is gone: the
+ * number may be another's by then.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { kill } from 'node:process';
+import type { Readable, Writable } from 'node:stream';
+import type { ChildPort, ProcessEnd, ProcessListeners, ProcessSpec, Timer } from './host.ts';
+
+/**
+ * How long after its exit a process's outputs may go on, ms: what it wrote last is already in the pipe and takes a few turns
+ * to read; longer than that, and it is a grandchild that holds them open.
+ */
+const DRAIN_MS = 100;
+
+type StartTimer = (delayMs: number, label: string, run: () => void) => Timer;
+type Descriptor = 1 | 2;
+
+export class RealProcess implements ChildPort {
+  readonly pid: number | undefined;
+  readonly #child: ChildProcess;
+  readonly #listeners: ProcessListeners;
+  readonly #leadsGroup: boolean;
+  readonly #input: Writable | undefined;
+  #exited: ProcessEnd | undefined;
+  #told = false;
+  #drain: Timer | undefined;
+
+  constructor(child: ChildProcess, spec: ProcessSpec, listeners: ProcessListeners, startTimer: StartTimer) {
+    this.#child = child;
+    this.#listeners = listeners;
+    this.#leadsGroup = spec.ownGroup ?? true;
+    this.pid = child.pid;
+    // With no descriptors left there are no pipes at all, whatever the declared type says.
+    const streams = (child.stdio ?? []) as readonly (Readable | Writable | Socket | null)[];
+    this.#input = (streams[spec.protocolFds === true ? 3 : 0] ?? undefined) as Writable | undefined;
+    // A pipe whose other end is gone says so by an event that would end this process if nobody listened.
+    for (const stream of streams) stream?.on('error', ignore);
+    this.#input?.on('drain', () => this.#tell(() => this.#listeners.drained?.()));
+    if (spec.protocolFds === true) {
+      // Its fd 3 goes both ways; nothing that it writes there is anybody's, and nothing may clog it.
+      (streams[3] as Readable | undefined)?.resume();
+      this.#listen(streams[4], (chunk) => this.#listeners.stdout(chunk));
+      this.#listenPrinted(streams[1], 1);
+    } else {
+      this.#listen(streams[1], (chunk) => this.#listeners.stdout(chunk));
+    }
+    this.#listenPrinted(streams[2], 2);
+    child.on('error', (error) => {
+      // With a pid it is a signal that could not be sent; the process itself goes on.
+      if (this.pid === undefined) this.#end({ code: null, signal: null, error });
+    });
+    child.on('exit', (code, signal) => {
+      this.#exited = { code, signal };
+      if (!this.#told) this.#drain = startTimer(DRAIN_MS, 'process.drain', () => this.#end({ code, signal }));
+    });
+    child.on('close', (code, signal) => this.#end(this.#exited ?? { code, signal }));
+  }
+
+  get bufferedBytes(): number {
+    return this.#told ? 0 : (this.#input?.writableLength ?? 0);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#told || this.#input === undefined || !this.#input.writable) return false;
+    return this.#input.write(bytes);
+  }
+
+  endInput(): void {
+    if (!this.#told && this.#input?.writable === true) this.#input.end();
+  }
+
+  kill(signal: Parameters<ChildPort['kill']>[0], group = false): boolean {
+    if (this.pid === undefined || this.#exited !== undefined) return false;
+    try {
+      return kill(group && this.#leadsGroup ? -this.pid : this.pid, signal);
+    } catch {
+      return false;
+    }
+  }
+
+  #listenPrinted(stream: Readable | Writable | null | undefined, descriptor: Descriptor): void {
+    this.#listen(stream, (chunk) => this.#listeners.stderr(chunk, descriptor));
+  }
+
+  #listen(stream: Readable | Writable | null | undefined, told: (chunk: Uint8Array) => void): void {
+    stream?.on('data', (chunk: Uint8Array) => this.#tell(() => told(chunk)));
+  }
+
+  #tell(tell: () => void): void {
+    if (!this.#told) tell();
+  }
+
+  #end(end: ProcessEnd): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#drain?.cancel();
+    for (const stream of this.#child.stdio ?? []) stream?.destroy();
+    this.#listeners.ended(end);
+  }
+}
+
+const ignore = (): void => {};
+
+/** A process that could not even be tried: an argument that no OS takes. */
+class UnstartedProcess implements ChildPort {
+  readonly pid = undefined;
+  readonly bufferedBytes = 0;
+  write(): boolean {
+    return false;
+  }
+  endInput(): void {}
+  kill(): boolean {
+    return false;
+  }
+}
+
+/** Starts an OS process; what goes wrong in starting it is told through `ended`, later, like any other end. */
+export const startProcess = (
+  spec: ProcessSpec,
+  listeners: ProcessListeners,
+  startTimer: StartTimer,
+): ChildPort => {
+  const pipes = spec.protocolFds === true ? 5 : 3;
+  try {
+    const child = spawn(spec.command, [...spec.args], {
+      env: { ...spec.env },
+      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+      detached: spec.ownGroup ?? true,
+      stdio: new Array<'pipe'>(pipes).fill('pipe'),
+      windowsHide: true,
+    });
+    return new RealProcess(child, spec, listeners, startTimer);
+  } catch (error) {
+    startTimer(0, 'process.unstarted', () =>
+      listeners.ended({ code: null, signal: null, error: error as Error }),
+    );
+    return new UnstartedProcess();
+  }
+};
