@@ -41,6 +41,8 @@ export interface EventMap {
   'breaker.half_opened': { path: string; permits: number };
   'breaker.closed': { path: string };
   'breaker.rejected': { path: string; state: string };
+  'retry.scheduled': { path: string; attempt: number; delayMs: number; error: unknown };
+  'retry.exhausted': { path: string; attempts: number; why: string; error: unknown };
   'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };
   'pool.worker.transitioned': {
     path: string;

@@ -1,0 +1,482 @@
+/**
+ * What a breaker is: the chart's verdict, a window, the permits of a generation, and the one path on which every
+ * admission is settled.
+ *
+ * Invariants: the chart decides who is let through, and is stepped in the turn of whoever settles or asks, so that the
+ * failure that trips refuses the very next call. A result of an older generation moves nothing. A call through a closed
+ * breaker steps no chart, and reads no clock unless it has a deadline. It runs work only in its caller.
+ */
+import {
+  type BreakerEvent,
+  type BreakerFact,
+  type BreakerVerdict,
+  circuitBreakerMachine,
+} from '../../actors/circuit-breaker.machine.ts';
+import { remainingMs } from '../base/deadline.ts';
+import { createError, type TroupeError } from '../base/errors.ts';
+import type { Host, Timer } from '../base/host.ts';
+import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
+import { compileChart } from '../chart/compile.ts';
+import { ChartRunner } from '../chart/runner.ts';
+import { type Admission, type Settlement, Token } from './admission.ts';
+import type { ResolvedBreakerOptions } from './breaker-options.ts';
+import {
+  BoundedCall,
+  type Bounds,
+  boundsOf,
+  type CallScope,
+  type Ending,
+  type ExecuteOptions,
+  isThenable,
+  rejectLater,
+  throwIfOver,
+  UnboundedContext,
+  type Work,
+} from './call.ts';
+import type { BreakerChange, BreakerReport, StandaloneBreaker } from './circuit-breaker.ts';
+import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
+import type { Window } from './window.ts';
+
+/** Starts one unref'd timer; under supervision the actor's own. */
+export type Timekeeper = (delayMs: number, elapsed: () => void) => Timer;
+
+/** What a core stands on. */
+export interface BreakerGround {
+  readonly host: Host;
+  readonly events: EventStream;
+  /** Its name, or its place in the tree. */
+  readonly path: string;
+}
+
+/** A rejection that all share who are refused for the same cause; frozen, since no caller owns it. */
+interface SharedRefusal {
+  readonly error: TroupeError;
+  readonly raise: () => never;
+}
+
+/** What ends the calls of one generation that nothing bounds: made once for all of them. */
+interface Enders {
+  readonly generation: number;
+  readonly returned: <T>(value: T) => T;
+  readonly threw: (error: unknown) => never;
+}
+
+/** No wait is on. */
+const NEVER = Number.POSITIVE_INFINITY;
+const SETTLED = Promise.resolve();
+const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
+
+export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
+  readonly name: string;
+  readonly where: string;
+  readonly host: Host;
+  readonly events: EventStream;
+  readonly options: ResolvedBreakerOptions;
+  readonly #window: Window;
+  readonly #judge: (ending: Ending) => Judgement;
+  readonly #runner;
+  readonly #listeners = new Set<(change: BreakerChange) => void>();
+  readonly #facts: BreakerFact[] = [];
+  /** Probes of this generation that are out. */
+  readonly #probes = new Set<Token>();
+  #verdict: BreakerVerdict = 'refuse';
+  #generation = 0;
+  #enders!: Enders;
+  #refusal: SharedRefusal | undefined = undefined;
+  #openUntilMs = NEVER;
+  /** The same on the wall clock: for people only. */
+  #retryAt = NEVER;
+  #timer: Timer | undefined = undefined;
+  #timekeeper: Timekeeper | undefined = undefined;
+  #retired = false;
+  /** What the step under way is about, for the fact that it announces. */
+  #cause: unknown = undefined;
+  #failures = 0;
+  #successes = 0;
+  #lastFailureAtMs: number | undefined = undefined;
+  #changedAtMs = 0;
+  #rejected = 0;
+  #stale = 0;
+  #openings = 0;
+
+  constructor({ host, events, path }: BreakerGround, options: ResolvedBreakerOptions) {
+    this.name = path;
+    this.where = `breaker ${path}`;
+    this.host = host;
+    this.events = events;
+    this.options = options;
+    const { judge } = options;
+    this.#judge = judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending);
+    this.#window = options.window.create(host);
+    this.#runner = new ChartRunner({
+      chart,
+      perform: {
+        decide: ({ verdict }) => {
+          this.#verdict = verdict;
+        },
+        beginGeneration: () => this.#beginGeneration(),
+        clearWindow: () => this.#window.clear(),
+        startWaiting: () => this.#startWaiting(),
+        stopWaiting: () => this.#stopWaiting(),
+        grantPermits: () => {
+          this.#successes = 0;
+        },
+        revokePermits: () => this.#revokePermits(),
+        retire: () => {
+          this.#retired = true;
+        },
+        announce: ({ fact }) => {
+          this.#facts.push(fact);
+        },
+      },
+    });
+    this.#runner.start();
+  }
+
+  // ── admission ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
+    if (options === undefined && this.#verdict === 'admit') return this.#runFree(work);
+    try {
+      const bounds = boundsOf(this, options);
+      throwIfOver(this, bounds);
+      const timed = bounds.budgetMs < NEVER;
+      // A deadline of its own settles the call in time: no second timer is needed.
+      const token = this.#admit(timed ? undefined : this.options.watchdogMs);
+      return token === undefined ? this.#rejectShared() : this.#runBounded(work, bounds, token);
+    } catch (error) {
+      return rejectLater(error);
+    }
+  }
+
+  admit(options?: ExecuteOptions): Admission {
+    const bounds = boundsOf(this, options);
+    throwIfOver(this, bounds);
+    const token = this.#admit(bounds.budgetMs < NEVER ? bounds.budgetMs : this.options.watchdogMs);
+    if (token === undefined) return { admitted: false, error: this.#refuse().error };
+    if (bounds.signal !== undefined) token.watchSignal(bounds.signal);
+    return token;
+  }
+
+  /** Lets a call through, or gives `undefined`. */
+  #admit(watchdogMs: number | undefined): Token | undefined {
+    if (this.#verdict === 'refuse') this.#askWait();
+    if (this.#verdict === 'admit') return new Token(this, this.#generation, false);
+    if (this.#verdict === 'refuse' || this.#probes.size >= this.options.halfOpenPermits) return undefined;
+    const probe = new Token(this, this.#generation, true);
+    this.#probes.add(probe);
+    if (watchdogMs !== undefined) this.#watch(probe, watchdogMs);
+    return probe;
+  }
+
+  #watch(probe: Token, timeoutMs: number): void {
+    const bark = (): void => {
+      const where = `${this.where} probe`;
+      probe.settle('failure', createError('ERR_DEADLINE_PASSED', { where, timeoutMs }, { stack: false }));
+    };
+    probe.watchTime(this.host.timer(timeoutMs, `${this.where} watchdog`, bark, { unref: true }));
+  }
+
+  #refuse(): SharedRefusal {
+    this.#rejected += 1;
+    if (this.events.active) {
+      this.events.emit('breaker.rejected', { path: this.name, state: this.#state() });
+      this.#armIfWatched();
+    }
+    this.#refusal ??= this.#makeRefusal();
+    return this.#refusal;
+  }
+
+  #rejectShared(): Promise<never> {
+    return SETTLED.then(this.#refuse().raise);
+  }
+
+  #makeRefusal(): SharedRefusal {
+    const error = Object.freeze(this.#refusalError());
+    return {
+      error,
+      raise: () => {
+        throw error;
+      },
+    };
+  }
+
+  #refusalError(): TroupeError {
+    const unstacked = { stack: false } as const;
+    const breaker = this.name;
+    if (this.#retired) return createError('ERR_BREAKER_DISPOSED', { breaker }, unstacked);
+    if (this.#verdict === 'permits') return createError('ERR_BREAKER_PROBING', { breaker }, unstacked);
+    const { host } = this;
+    const openUntilMs = this.#openUntilMs;
+    const data = {
+      breaker,
+      openMs: this.options.openMs,
+      failures: this.#failures,
+      /** Wall clock, ms. */
+      retryAt: this.#retryAt,
+      /** What is left at the moment of asking: the error outlives the rejection that it was first thrown for. */
+      get retryAfterMs(): number {
+        return Math.ceil(remainingMs(host.monotonic(), openUntilMs));
+      },
+    };
+    return createError('ERR_BREAKER_OPEN', Object.freeze(data), unstacked);
+  }
+
+  // ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The way of a call that nothing bounds through a closed breaker: one `then`, no token. */
+  #runFree<T>(work: Work<T>): Promise<T> {
+    const { generation, returned, threw } = this.#enders;
+    let result: T | PromiseLike<T>;
+    try {
+      result = work(new UnboundedContext());
+    } catch (error) {
+      this.#settle(generation, this.#judge({ kind: 'threw', error }), error);
+      return rejectLater(error);
+    }
+    if (result instanceof Promise) return result.then(returned, threw);
+    return isThenable(result)
+      ? Promise.resolve(result).then(returned, threw)
+      : Promise.resolve(returned(result));
+  }
+
+  #runBounded<T>(work: Work<T>, bounds: Bounds, token: Token): Promise<T> {
+    return new BoundedCall<T>(this, bounds, (ending) => {
+      token.settle(this.#judge(ending), ending.kind === 'returned' ? undefined : ending.error);
+    }).run(work);
+  }
+
+  #makeEnders(): Enders {
+    const generation = this.#generation;
+    const judged = this.options.judge !== judgeByDefault;
+    return {
+      generation,
+      returned: (value) => {
+        if (judged) this.#settle(generation, this.#judge({ kind: 'returned', value }), undefined);
+        else if (generation === this.#generation) this.#window.succeeded();
+        else this.#stale += 1;
+        return value;
+      },
+      threw: (error) => {
+        this.#settle(generation, this.#judge({ kind: 'threw', error }), error);
+        throw error;
+      },
+    };
+  }
+
+  // ── settlement ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  settled(token: Token, judgement: Judgement, cause: unknown): boolean {
+    this.#probes.delete(token);
+    return this.#settle(token.generation, judgement, cause);
+  }
+
+  succeed(): void {
+    this.#record('success', undefined);
+  }
+
+  fail(cause?: unknown): void {
+    this.#record('failure', cause);
+  }
+
+  #settle(generation: number, judgement: Judgement, cause: unknown): boolean {
+    if (generation !== this.#generation) {
+      this.#stale += 1;
+      return false;
+    }
+    this.#record(judgement, cause);
+    return true;
+  }
+
+  #record(judgement: Judgement, cause: unknown): void {
+    if (judgement === 'neutral') return;
+    const failed = judgement === 'failure';
+    if (failed) this.#lastFailureAtMs = this.host.monotonic();
+    if (this.#verdict === 'admit') {
+      if (!failed) this.#window.succeeded();
+      else if (this.#window.failed()) this.#open({ type: 'window.tripped' }, cause);
+    } else if (this.#verdict === 'permits') {
+      if (failed) this.#open({ type: 'probe.failed' }, cause);
+      else this.#probeSucceeded();
+    }
+  }
+
+  #open(event: BreakerEvent, cause: unknown): void {
+    this.#failures = this.#verdict === 'admit' ? this.#window.counts().failures : 1;
+    this.#cause = cause;
+    this.#send(event);
+    this.#cause = undefined;
+  }
+
+  #probeSucceeded(): void {
+    this.#successes += 1;
+    const { successThreshold } = this.options;
+    this.#send({ type: 'probe.succeeded', successes: this.#successes, successThreshold });
+  }
+
+  // ── the chart, and what it asks for ──────────────────────────────────────────────────────────────────────────────
+
+  reset(): void {
+    this.#send({ type: 'reset' });
+  }
+
+  dispose(): void {
+    this.#send({ type: 'dispose' });
+    this.#listeners.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #send(event: BreakerEvent): void {
+    const before = this.#generation;
+    this.#runner.send(event);
+    if (this.#generation !== before) this.#publish();
+  }
+
+  /** Tells of a step when it is complete: whoever hears of it may use the breaker at once. */
+  #publish(): void {
+    for (let fact = this.#facts.shift(); fact !== undefined; fact = this.#facts.shift()) this.#announce(fact);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#change());
+      } catch {
+        this.#listeners.delete(listener);
+        this.events.brokenListeners += 1;
+      }
+    }
+  }
+
+  #announce(fact: BreakerFact): void {
+    if (!this.events.active) return;
+    const path = this.name;
+    if (fact === 'breaker.opened') {
+      const { openMs } = this.options;
+      const opened = { path, retryAtMs: this.#retryAt, openMs, failures: this.#failures, cause: this.#cause };
+      this.events.emit(fact, opened);
+    } else if (fact === 'breaker.half_opened') {
+      this.events.emit(fact, { path, permits: this.options.halfOpenPermits });
+    } else this.events.emit(fact, { path });
+  }
+
+  #beginGeneration(): void {
+    this.#generation += 1;
+    this.#changedAtMs = this.host.monotonic();
+    this.#refusal = undefined;
+    this.#enders = this.#makeEnders();
+  }
+
+  #revokePermits(): void {
+    for (const probe of this.#probes) probe.revoke();
+    this.#probes.clear();
+  }
+
+  // ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #startWaiting(): void {
+    const { openMs } = this.options;
+    this.#openUntilMs = this.host.monotonic() + openMs;
+    this.#retryAt = this.host.wall() + openMs;
+    this.#openings += 1;
+    this.#armIfWatched();
+  }
+
+  #stopWaiting(): void {
+    this.#disarm();
+    this.#openUntilMs = NEVER;
+  }
+
+  /** Whether the wait is over is the chart's to say; it is not asked before it can be. */
+  #askWait(): void {
+    const openUntilMs = this.#openUntilMs;
+    const nowMs = this.host.monotonic();
+    if (nowMs >= openUntilMs) this.#send({ type: 'wait.elapsed', nowMs, openUntilMs });
+  }
+
+  /** Without a watcher the first admission after the wait half-opens it, and no timer is needed. */
+  #armIfWatched(): void {
+    const watched = this.#timekeeper !== undefined || this.events.active || this.#listeners.size > 0;
+    if (!watched || this.#timer !== undefined || this.#openUntilMs === NEVER) return;
+    const delayMs = remainingMs(this.host.monotonic(), this.#openUntilMs);
+    this.#timer = this.#startTimer(delayMs, () => {
+      this.#timer = undefined;
+      this.#askWait();
+      // A timer may be early by the grain of its clock.
+      this.#armIfWatched();
+    });
+  }
+
+  #startTimer(delayMs: number, elapsed: () => void): Timer {
+    if (this.#timekeeper !== undefined) return this.#timekeeper(delayMs, elapsed);
+    return this.host.timer(delayMs, `${this.where} wait`, elapsed, { unref: true });
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Lets somebody else keep its time from now on. Returns the function that ends that. */
+  keepTime(timekeeper: Timekeeper): () => void {
+    this.#changeTimekeeper(timekeeper);
+    return () => {
+      if (this.#timekeeper === timekeeper) this.#changeTimekeeper(undefined);
+    };
+  }
+
+  #changeTimekeeper(timekeeper: Timekeeper | undefined): void {
+    this.#disarm();
+    this.#timekeeper = timekeeper;
+    this.#armIfWatched();
+  }
+
+  // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onChange(listener: (change: BreakerChange) => void): () => void {
+    this.#listeners.add(listener);
+    this.#armIfWatched();
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
+    const unlisten = this.events.on(type, listener);
+    this.#armIfWatched();
+    return unlisten;
+  }
+
+  inspect(): BreakerReport {
+    const { calls, failures } = this.#window.counts();
+    return Object.freeze({
+      name: this.name,
+      ...this.#change(),
+      openUntilMs: this.#openUntilMs === NEVER ? undefined : this.#openUntilMs,
+      calls,
+      failures,
+      probes: this.#probes.size,
+      successes: this.#successes,
+      lastFailureAtMs: this.#lastFailureAtMs,
+      changedAtMs: this.#changedAtMs,
+      rejected: this.#rejected,
+      stale: this.#stale,
+      openings: this.#openings,
+      critical: this.options.critical,
+    });
+  }
+
+  #change(): BreakerChange {
+    const waits = this.#openUntilMs !== NEVER;
+    return Object.freeze({
+      state: this.#state(),
+      verdict: this.#verdict,
+      generation: this.#generation,
+      retryAfterMs: waits ? Math.ceil(remainingMs(this.host.monotonic(), this.#openUntilMs)) : undefined,
+    });
+  }
+
+  #state(): string {
+    return String(this.#runner.snapshot.value);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * A breaker in a tree. Its core belongs to the place and outlives restarts: state, generation and the end of the wait are
+ * kept, and only `reset` clears them.
+ *
+ * Invariant: admission never waits for the actor: the handle asks the core in its caller's turn, also while the actor
+ * restarts. The actor owns the timer of the wait, commands by message, and inspection.
+ */
+
+import { resolveOptions } from '../base/options.ts';
+import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
+import type { ActorContext, Behaviour, Handle, Inspection, Logic, Place } from '../kernel/logic.ts';
+import type { Ref } from '../kernel/ref.ts';
+import { noHandler } from '../kernel/relations.ts';
+import { createSpec, SPEC_FIELDS, type Spec, type SpecOptions } from '../kernel/spec.ts';
+import type { Admission } from './admission.ts';
+import { BreakerCore } from './breaker-core.ts';
+import {
+  BREAKER_FIELDS,
+  type BreakerOptions,
+  type ResolvedBreakerOptions,
+  resolveBreaker,
+} from './breaker-options.ts';
+import type { ExecuteOptions, Work } from './call.ts';
+import type { BreakerChange, BreakerReport, CircuitBreaker } from './circuit-breaker.ts';
+
+/** What `app.get(spec)` gives for a breaker: the breaker, wherever its actor is. */
+export interface BreakerHandle extends Handle, CircuitBreaker {
+  readonly critical: boolean;
+}
+
+/** A breaker's own options, and those of every spec but `input`. */
+export type BreakerSpecOptions = BreakerOptions & Omit<SpecOptions, 'input'>;
+
+/** What its actor understands; each may also be called, and is answered with a {@link BreakerReport}. */
+export type BreakerMessage =
+  | { readonly type: 'reset' }
+  | { readonly type: 'succeed' }
+  | { readonly type: 'fail'; readonly cause?: unknown }
+  | { readonly type: 'inspect' };
+
+const COMMANDS: readonly string[] = ['reset', 'succeed', 'fail', 'inspect'];
+
+class BreakerActor implements Behaviour {
+  readonly #context: ActorContext;
+  readonly #core: BreakerCore;
+  readonly #letGo: () => void;
+
+  constructor(context: ActorContext, core: BreakerCore) {
+    this.#context = context;
+    this.#core = core;
+    this.#letGo = core.keepTime((delayMs, elapsed) =>
+      context.postAfter(delayMs, 'breaker wait', elapsed, { unref: true }),
+    );
+  }
+
+  tell(message: unknown): void {
+    const { system, path } = this.#context;
+    if (!this.#obey(message as BreakerMessage)) system.deadLetter(path, message);
+  }
+
+  call(message: unknown): BreakerReport | undefined {
+    if (this.#obey(message as BreakerMessage)) return this.#core.inspect();
+    this.#context.later().refuse(noHandler(this.#context.path, message, COMMANDS));
+    return undefined;
+  }
+
+  inspect(): Inspection {
+    const { state, failures, openings, rejected, critical, retryAfterMs } = this.#core.inspect();
+    const facts = { failures, openings, rejected, critical };
+    return { state, facts: retryAfterMs === undefined ? facts : { ...facts, retryAfterMs } };
+  }
+
+  reap(): void {
+    this.#letGo();
+  }
+
+  /** Whether it is a command at all. */
+  #obey(message: BreakerMessage): boolean {
+    const type = message?.type;
+    if (type === 'reset') this.#core.reset();
+    else if (type === 'succeed') this.#core.succeed();
+    else if (type === 'fail') this.#core.fail(message.cause);
+    return COMMANDS.includes(type);
+  }
+}
+
+class PlacedBreaker implements BreakerHandle {
+  readonly path: string;
+  readonly name: string;
+  readonly critical: boolean;
+  readonly #place: Place;
+  readonly #core: BreakerCore;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.#core = place.shared as BreakerCore;
+    this.path = place.path;
+    this.name = place.path;
+    this.critical = this.#core.options.critical;
+  }
+
+  get events(): EventStream {
+    return this.#core.events;
+  }
+
+  ref(): Ref | undefined {
+    return this.#place.ref();
+  }
+
+  execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
+    return this.#core.execute(work, options);
+  }
+
+  admit(options?: ExecuteOptions): Admission {
+    return this.#core.admit(options);
+  }
+
+  succeed(): void {
+    this.#core.succeed();
+  }
+
+  fail(cause?: unknown): void {
+    this.#core.fail(cause);
+  }
+
+  reset(): void {
+    this.#core.reset();
+  }
+
+  inspect(): BreakerReport {
+    return this.#core.inspect();
+  }
+
+  onChange(listener: (change: BreakerChange) => void): () => void {
+    return this.#core.onChange(listener);
+  }
+
+  on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
+    return this.#core.on(type, (event) => {
+      // The stream is the whole system's.
+      if ((event as { path?: string }).path === this.path) listener(event);
+    });
+  }
+}
+
+class BreakerLogic implements Logic<BreakerHandle> {
+  readonly kind = 'breaker';
+  readonly #options: ResolvedBreakerOptions;
+
+  constructor(options: ResolvedBreakerOptions) {
+    this.#options = options;
+  }
+
+  share({ system, path }: Place): BreakerCore {
+    return new BreakerCore({ host: system.host, events: system.events, path }, this.#options);
+  }
+
+  start(context: ActorContext): Behaviour {
+    return new BreakerActor(context, context.place.shared as BreakerCore);
+  }
+
+  handle(place: Place): BreakerHandle {
+    return new PlacedBreaker(place);
+  }
+}
+
+const { input: _none, ...PLACED_FIELDS } = SPEC_FIELDS;
+
+/**
+ * A breaker as a child of a supervisor: `app.get(spec).execute(…)`. Options as of `createCircuitBreaker`, and of every spec.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+ */
+export const circuitBreaker = (id: string, options: BreakerSpecOptions = {}): Spec<BreakerHandle> => {
+  const where = `breaker ${String(id)}`;
+  const resolved = resolveOptions(where, options, { ...PLACED_FIELDS, ...BREAKER_FIELDS }, {});
+  const own: Record<string, unknown> = {};
+  const placed: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(resolved)) {
+    if (Object.hasOwn(BREAKER_FIELDS, key)) own[key] = value;
+    else placed[key] = value;
+  }
+  return createSpec(id, new BreakerLogic(resolveBreaker(where, own)), placed as SpecOptions);
+};

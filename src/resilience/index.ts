@@ -1,0 +1,29 @@
+/** troupe/resilience: policies that guard calls, alone or in a tree. Exports only. */
+export type { BreakerVerdict } from '../../actors/circuit-breaker.machine.ts';
+export type { Admission, BreakerRefusal, BreakerToken } from './admission.ts';
+export {
+  type BackoffKind,
+  type BackoffOptions,
+  type BackoffStrategy,
+  createBackoff,
+  type Jitter,
+} from './backoff.ts';
+export type { BreakerOptions } from './breaker-options.ts';
+export type { CallContext, Ending, ExecuteOptions, Work } from './call.ts';
+export {
+  type BreakerChange,
+  type BreakerReport,
+  type CircuitBreaker,
+  createCircuitBreaker,
+  type StandaloneBreaker,
+  type StandaloneBreakerOptions,
+} from './circuit-breaker.ts';
+export {
+  type BreakerHandle,
+  type BreakerMessage,
+  type BreakerSpecOptions,
+  circuitBreaker,
+} from './circuit-breaker-spec.ts';
+export { type Judge, type Judgement, judgeByDefault } from './judge.ts';
+export { type AttemptContext, createRetry, type Retry, type RetryOptions, retry } from './retry.ts';
+export type { ConsecutiveWindowOptions, CountWindowOptions, WindowCounts, WindowOptions } from './window.ts';

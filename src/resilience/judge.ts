@@ -1,0 +1,52 @@
+/**
+ * What the ending of a call means for a policy: success, failure, or neither.
+ *
+ * Invariant: every ending is judged once, and a judge cannot break a call: one that throws, or answers with something
+ * else, is overruled by the default.
+ */
+import { isTroupeError } from '../base/errors.ts';
+import type { Ending } from './call.ts';
+
+/** `neutral`: it says nothing about the health of what was called (cancelled, shed, excluded). */
+export type Judgement = 'success' | 'failure' | 'neutral';
+
+export type Judge = (ending: Ending) => Judgement;
+
+/**
+ * Refusals by limits on our own side: the guarded thing was never reached, so they say nothing about it. (A breaker that
+ * counts its bulkhead's refusals opens because it is busy.)
+ */
+const SHED: ReadonlySet<string> = new Set([
+  'ERR_BREAKER_OPEN',
+  'ERR_BREAKER_PROBING',
+  'ERR_BREAKER_DISPOSED',
+  'ERR_POOL_QUEUE_FULL',
+  'ERR_POOL_ABORTED',
+  'ERR_POOL_DRAINING',
+  'ERR_MAILBOX_FULL',
+  'ERR_CALL_ABORTED',
+]);
+
+const isNamed = (error: unknown, name: string): boolean =>
+  typeof error === 'object' && error !== null && (error as { name?: unknown }).name === name;
+
+/**
+ * Returned is success; thrown is failure; a deadline that passed is failure. The caller's own abort is neutral, except
+ * with a TimeoutError (`AbortSignal.timeout`): that is a deadline in another coat. What was shed is neutral.
+ */
+export const judgeByDefault: Judge = (ending) => {
+  if (ending.kind === 'returned') return 'success';
+  if (ending.kind === 'aborted') return isNamed(ending.error, 'TimeoutError') ? 'failure' : 'neutral';
+  return isTroupeError(ending.error) && SHED.has(ending.error.code) ? 'neutral' : 'failure';
+};
+
+/** The user's judge, kept from doing harm. */
+export const judgeSafely = (judge: Judge, ending: Ending): Judgement => {
+  try {
+    const judgement: unknown = judge(ending);
+    if (judgement === 'success' || judgement === 'failure' || judgement === 'neutral') return judgement;
+  } catch {
+    // Overruled below: the caller is owed the result of the call, not the judge's mistake.
+  }
+  return judgeByDefault(ending);
+};
