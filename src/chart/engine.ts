@@ -9,7 +9,7 @@ import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, trans
 import { createError, isTroupeError } from '../base/errors.ts';
 import { refuse } from '../base/options.ts';
 import type { ChartEvent, ChartNeeds, ChartRequest, ChartSnapshot, ChartValue } from './chart.ts';
-import { delayOf, EDGE_ACTION, MICROSTEPS_MAX } from './subset.ts';
+import { delayOf, EDGE_ACTION } from './subset.ts';
 
 /** The event that a chart's first entry actions see, as XState names it. */
 export const INITIAL_EVENT: ChartEvent = Object.freeze({ type: 'xstate.init' });
@@ -103,7 +103,7 @@ const rethrow = (machine: AnyStateMachine, event: ChartEvent, error: unknown): n
     throw error;
   throw createError(
     'ERR_CHART_LOOP',
-    { chart: machine.id, limit: MICROSTEPS_MAX, event: event.type },
+    { chart: machine.id, limit: machine.options.maxIterations, event: event.type },
     { cause: error },
   );
 };

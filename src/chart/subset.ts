@@ -33,7 +33,10 @@ export class ComputedParams {
 /** The action by which a copy tells that it took an edge. */
 export const EDGE_ACTION = 'troupe.edge';
 
-/** Microsteps within one step, as XState counts them. More is a loop: no chart of ours takes ten. */
+/**
+ * Microsteps within one step, as XState counts them; a machine's `options.maxIterations` may ask for fewer. More is a
+ * loop: no chart of ours takes ten.
+ */
 export const MICROSTEPS_MAX = 10_000;
 
 /** A copy of a machine that reports what it does. */
@@ -54,7 +57,7 @@ type Config = Readonly<Record<string, unknown>>;
 const STATE_KEYS = new Set(
   'id initial type states entry exit on always after onDone description meta tags'.split(' '),
 );
-const ROOT_KEYS = new Set([...STATE_KEYS, 'version', 'types', 'schemas', 'context']);
+const ROOT_KEYS = new Set([...STATE_KEYS, 'version', 'types', 'schemas', 'context', 'options']);
 const TRANSITION_KEYS = new Set(['target', 'actions', 'guard', 'reenter', 'description', 'meta']);
 const STATE_TYPES: readonly unknown[] = [undefined, 'atomic', 'compound', 'parallel', 'final'];
 
@@ -132,7 +135,10 @@ class Copier {
   }
 
   #after(after: unknown, where: string): Config {
-    for (const delay of Object.keys((after ?? {}) as Config)) {
+    for (const [delay, value] of Object.entries((after ?? {}) as Config)) {
+      // XState spreads such a string into an object and loses the target.
+      if (Array.isArray(value) && value.some((transition) => typeof transition !== 'object'))
+        this.#refuse('a list of bare targets under after', where);
       this.timers = true;
       if (Number.isNaN(Number(delay))) this.delays.add(delay);
       else if (Number(delay) < 0) this.#refuse(`a delay of ${delay} ms`, where);
@@ -224,7 +230,8 @@ const descriptorsOf = (machine: AnyStateMachine): readonly string[] => [
 const bounded = (machine: AnyStateMachine, needs: ChartNeeds): AnyStateMachine => {
   const delays = Object.fromEntries(needs.delays.map((name, index) => [name, () => tokenOf(index)]));
   const copy = machine.provide({ delays }) as AnyStateMachine;
-  copy.options = { ...copy.options, maxIterations: MICROSTEPS_MAX };
+  const own = copy.options.maxIterations ?? Infinity;
+  copy.options = { ...copy.options, maxIterations: Math.min(own, MICROSTEPS_MAX) };
   return copy;
 };
 

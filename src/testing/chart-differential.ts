@@ -38,12 +38,14 @@ type Outcome =
   | { readonly step: undefined; readonly shown: object };
 
 /** A throw is an outcome too. XState adds a preface to what a guard throws, so the messages are not compared. */
+const failure = (error: unknown): object => ({ threw: (error as { code?: unknown }).code ?? true });
+
 const attempt = (chart: Chart, snapshot: ChartSnapshot, event: ChartEvent): Outcome => {
   try {
     const step = chart.step(snapshot, event);
     return { step, shown: visible(step) };
   } catch (error) {
-    return { step: undefined, shown: { threw: (error as { code?: unknown }).code ?? true } };
+    return { step: undefined, shown: failure(error) };
   }
 };
 
@@ -51,6 +53,28 @@ const attempt = (chart: Chart, snapshot: ChartSnapshot, event: ChartEvent): Outc
 export const casesFor = (events: readonly string[], cases: readonly ChartEvent[]): readonly ChartEvent[] => {
   const given = new Set(cases.map(({ type }) => type));
   return [...cases, ...events.filter((type) => !given.has(type)).map((type) => ({ type }))];
+};
+
+const NOTHING: Comparison = { configurations: 0, steps: 0, difference: undefined };
+
+/** Starts both engines. A machine whose start fails is the same to both if it fails alike. */
+const start = (
+  machine: AnyStateMachine,
+): { readonly compiled: CompiledChart; readonly interpreted: Chart } | Comparison => {
+  const [ours, theirs] = [() => new CompiledChart(machine), () => interpretChart(machine) as Chart].map(
+    (make) => {
+      try {
+        const chart = make();
+        return { chart, shown: visible(chart.initial) };
+      } catch (error) {
+        return { chart: undefined, shown: failure(error) };
+      }
+    },
+  ) as [{ chart: CompiledChart | undefined; shown: object }, { chart: Chart | undefined; shown: object }];
+  if (!isDeepStrictEqual(ours.shown, theirs.shown))
+    return { ...NOTHING, difference: { events: [], compiled: ours.shown, interpreted: theirs.shown } };
+  if (ours.chart === undefined || theirs.chart === undefined) return NOTHING;
+  return { compiled: ours.chart, interpreted: theirs.chart };
 };
 
 interface Pair {
@@ -68,17 +92,10 @@ export const compareEverywhere = (
   given: readonly ChartEvent[] = [],
   configurationsMax = 5_000,
 ): Comparison => {
-  const compiled = new CompiledChart(machine);
-  const interpreted = interpretChart(machine) as Chart;
+  const started = start(machine);
+  if (!('compiled' in started)) return started;
+  const { compiled, interpreted } = started;
   const cases = casesFor(compiled.events, given);
-  const first = [visible(compiled.initial), visible(interpreted.initial)];
-  if (!isDeepStrictEqual(first[0], first[1])) {
-    return {
-      configurations: 1,
-      steps: 0,
-      difference: { events: [], compiled: first[0], interpreted: first[1] },
-    };
-  }
   const seen = new Set([compiled.keyOf(compiled.initial.snapshot)]);
   const queue: Pair[] = [
     { compiled: compiled.initial.snapshot, interpreted: interpreted.initial.snapshot, path: [] },
@@ -120,8 +137,9 @@ export const compareAlong = (
   events: readonly ChartEvent[],
   turns: readonly number[],
 ): Comparison => {
-  const compiled = new CompiledChart(machine);
-  const interpreted = interpretChart(machine) as Chart;
+  const started = start(machine);
+  if (!('compiled' in started)) return started;
+  const { compiled, interpreted } = started;
   let at = compiled.initial.snapshot;
   for (const [index, event] of events.entries()) {
     const ours = attempt(compiled, at, event);
