@@ -1,3 +1,4 @@
+import { copyFile, mkdir } from 'node:fs/promises';
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
@@ -16,4 +17,9 @@ export default defineConfig({
   clean: true,
   dts: true,
   external: ['xstate', 'pino', 'fast-check', 'vitest'],
+  // What ships beside the code; `src/work/assets.ts` finds it there.
+  onSuccess: async () => {
+    await mkdir('dist/python', { recursive: true });
+    await copyFile('src/work/sdk/troupe_worker.py', 'dist/python/troupe_worker.py');
+  },
 });

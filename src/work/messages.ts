@@ -10,6 +10,9 @@
 /** The version of the protocol that this code speaks. */
 export const PROTOCOL_VERSION = 1;
 
+/** The environment variable that tells a worker where to converse: `3,4` (in and out), or `stdio`. */
+export const DESCRIPTORS_VARIABLE = 'TROUPE_PROTOCOL_FDS';
+
 /** What a parent says. */
 export type ParentMessage =
   | {

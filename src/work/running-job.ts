@@ -1,0 +1,117 @@
+/**
+ * One job under a handler of ours: what the handler is given, and what became of it. Used wherever JavaScript runs jobs: in a
+ * worker process by the SDK, and in this process by `in-process.ts`.
+ *
+ * Invariant: a job has exactly one answer, and whatever a handler throws becomes one. The signal costs nothing until it is read.
+ */
+import { show } from '../base/errors.ts';
+import type { WorkerFailure } from './worker-port.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a handler is given beside its arguments. */
+export interface JobContext {
+  /** Aborts when the job is cancelled or the worker shuts down. Honour it, or the worker is killed. */
+  readonly signal: AbortSignal;
+  /** What is left of the job's deadline at the moment of reading, ms; `Infinity` without one. */
+  readonly remainingMs: number;
+  /** Puts a line into the service's log. Default level `info`. */
+  log(text: string, level?: LogLevel): void;
+}
+
+/** Runs jobs of one name. What it returns (or resolves to) is the result. Written so that `args` may be of any type. */
+export type JobHandler<C = JobContext> = { handle(args: unknown, context: C): unknown }['handle'];
+
+/** What became of a job. */
+export type Answer =
+  | { readonly kind: 'succeeded'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly failure: WorkerFailure }
+  | { readonly kind: 'cancelled' };
+
+/** What a running job needs. */
+export interface RunningJobOptions {
+  /** A monotonic clock, ms. */
+  readonly clock: () => number;
+  readonly remainingMs: number;
+  readonly log: (text: string, level: LogLevel) => void;
+}
+
+/** Causes followed in a traceback. */
+const LONGEST_CHAIN = 5;
+/** Characters of an error that are reported: enough for the frames that matter. */
+const LONGEST_TRACEBACK = 32_768;
+const LONGEST_MESSAGE = 8_192;
+
+export class RunningJob implements JobContext {
+  readonly #clock: () => number;
+  readonly #deadline: number;
+  readonly #log: (text: string, level: LogLevel) => void;
+  #controller: AbortController | undefined;
+  #cancelled = false;
+
+  constructor({ clock, remainingMs, log }: RunningJobOptions) {
+    this.#clock = clock;
+    this.#deadline = clock() + remainingMs;
+    this.#log = log;
+    // Handlers take the context apart: its methods must not need it.
+    this.log = this.log.bind(this);
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#deadline - this.#clock());
+  }
+
+  log(text: string, level: LogLevel = 'info'): void {
+    this.#log(String(text), level);
+  }
+
+  /** Aborts the signal. Once is enough. */
+  cancel(reason: string): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    this.#controller ??= new AbortController();
+    const error = new Error(`the job was cancelled: ${reason}`);
+    error.name = 'AbortError';
+    this.#controller.abort(error);
+  }
+
+  /** Runs the handler to its end. Never rejects. */
+  async run<C>(handler: JobHandler<C>, args: unknown, context: C): Promise<Answer> {
+    try {
+      return { kind: 'succeeded', value: await handler(args, context) };
+    } catch (error) {
+      return this.#complied(error) ? { kind: 'cancelled' } : { kind: 'failed', failure: failureOf(error) };
+    }
+  }
+
+  /** A job that was told to stop and throws what its signal gave it, or any AbortError, did as it was told. */
+  #complied(error: unknown): boolean {
+    if (!this.#cancelled) return false;
+    return error === this.#controller?.signal.reason || (error as Error | null)?.name === 'AbortError';
+  }
+}
+
+/** An error as it travels: by name, message and stack, with its causes. */
+export const failureOf = (error: unknown): WorkerFailure => {
+  if (!(error instanceof Error)) {
+    return { type: typeof error, message: cut(show(error), LONGEST_MESSAGE), traceback: '' };
+  }
+  const chain: string[] = [];
+  for (let e: unknown = error; e instanceof Error && chain.length < LONGEST_CHAIN; e = e.cause) {
+    chain.push(String(e.stack ?? `${e.name}: ${e.message}`));
+  }
+  return {
+    type: String(error.name),
+    message: cut(String(error.message), LONGEST_MESSAGE),
+    traceback: cut(chain.join('\ncaused by '), LONGEST_TRACEBACK),
+  };
+};
+
+/** Shortens a text, keeping both ends: one language prints what happened first, another last. */
+export const cut = (text: string, longest: number): string =>
+  text.length <= longest ? text : `${text.slice(0, longest / 2)} … ${text.slice(-longest / 2)}`;

@@ -1,0 +1,139 @@
+/**
+ * A worker's line to its parent: descriptors 3 and 4, which nothing that is printed can reach, and a lifeline on descriptor 0.
+ *
+ * Invariants: a frame is written whole before `send` returns, so that no exit can cut it; when the parent is gone this process
+ * goes too, with all it has started, even while its event loop is held by a job. It knows frames, not messages.
+ */
+import type { Buffer } from 'node:buffer';
+import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import process from 'node:process';
+import { Worker } from 'node:worker_threads';
+import { DESCRIPTORS_VARIABLE } from '../messages.ts';
+import { FrameDecoder, type WireLimits } from '../wire.ts';
+
+/** Where sysexits.h puts a remote that broke the protocol. */
+const EXIT_PROTOCOL = 76;
+/** How long a full pipe is left alone before the next try, ms. */
+const FULL_PIPE_MS = 1;
+/** How long after its parent's end a process may take for its exit hooks, ms. */
+const ORPHAN_GRACE_MS = 500;
+
+/** What the owner of a link is told. */
+export interface ParentLinkListeners {
+  message(message: Readonly<Record<string, unknown>>): void;
+  /** The parent ended the input; `true` means that this was to be expected. */
+  expectsEnd(): boolean;
+}
+
+export class ParentLink {
+  readonly #output: number;
+
+  /** @throws Error when this process was not started by a pool. */
+  constructor(limits: WireLimits, listeners: ParentLinkListeners) {
+    const [input, output] = takeDescriptors();
+    this.#output = output;
+    const decoder = new FrameDecoder(limits, (message) => listeners.message(message));
+    const stream = new Socket({ fd: input, readable: true, writable: false });
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        decoder.push(chunk);
+      } catch (error) {
+        this.breach((error as Error).message);
+      }
+    });
+    const ended = () => {
+      if (!listeners.expectsEnd()) orphaned();
+    };
+    stream.on('end', ended);
+    stream.on('error', ended);
+  }
+
+  /** Writes a frame whole. It waits for a parent that is slow to read: that is the backpressure. */
+  send(frame: Uint8Array): void {
+    let written = 0;
+    while (written < frame.length) {
+      try {
+        written += writeSync(this.#output, frame, written);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') orphaned();
+        pause(FULL_PIPE_MS);
+      }
+    }
+  }
+
+  /** Watches the lifeline from a thread of its own, for the times when a job holds this one. */
+  watchLifeline(): void {
+    const thread = new Worker(LIFELINE_SOURCE, {
+      eval: true,
+      execArgv: [],
+      env: {},
+      workerData: { graceMs: ORPHAN_GRACE_MS },
+      resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 },
+    });
+    // Without the thread (no memory for it, say) an idle worker still notices by itself.
+    thread.on('error', () => {});
+    thread.unref();
+  }
+
+  /** Ends this process because its parent does not speak the protocol. */
+  breach(why: string): void {
+    writeSync(2, `troupe worker: the parent broke the protocol: ${why}\n`);
+    process.exit(EXIT_PROTOCOL);
+  }
+
+  /** Ends this process after its outputs have taken what was printed. */
+  leave(): void {
+    process.stdout.write('', () => process.stderr.write('', () => process.exit(0)));
+  }
+}
+
+const takeDescriptors = (): readonly [number, number] => {
+  const named = process.env[DESCRIPTORS_VARIABLE];
+  // What this process starts must not take itself for a worker of our parent.
+  delete process.env[DESCRIPTORS_VARIABLE];
+  const match = /^(\d+),(\d+)$/.exec(named ?? '');
+  if (match !== null) return [Number(match[1]), Number(match[2])];
+  throw new Error(
+    named === 'stdio'
+      ? "a Node worker needs descriptors of its own: leave out descriptors: 'stdio'"
+      : `a worker is started by a pool of troupe, not by hand (${DESCRIPTORS_VARIABLE} is not set)`,
+  );
+};
+
+/** The parent has died: nobody wants the work, nor what it started. */
+const orphaned = (): never => {
+  process.once('exit', killGroup);
+  process.exit(0);
+};
+
+const killGroup = (): void => {
+  try {
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    // It leads no group: there is nothing of ours to take along.
+  }
+};
+
+const pause = (forMs: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
+};
+
+/**
+ * The thread's code. The lifeline is a pipe that nobody writes; it ends with the parent. The main thread sees the same and is
+ * given the time to leave by itself. A source in a string needs no file of its own beside the bundle.
+ */
+const LIFELINE_SOURCE = `
+'use strict';
+const { Socket } = require('node:net');
+const { workerData } = require('node:worker_threads');
+let over = false;
+const gone = () => {
+  if (over) return;
+  over = true;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, workerData.graceMs);
+  try { process.kill(-process.pid, 'SIGKILL'); } catch { process.kill(process.pid, 'SIGKILL'); }
+};
+const lifeline = new Socket({ fd: 0, readable: true, writable: false });
+lifeline.on('end', gone).on('error', gone).on('close', gone).resume();
+`;
