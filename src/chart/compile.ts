@@ -12,7 +12,6 @@ import {
   beginMachine,
   Declared,
   type EngineStep,
-  INITIAL_EVENT,
   NO_REQUESTS,
   requestOf,
   Standing,
@@ -29,19 +28,19 @@ import { type ChartEdge, ComputedParams, EDGE_ACTION, type Instrumented, readMac
  */
 const KEPT_MAX = 50_000;
 
-/** A guard that XState asked for during a step, with the event it was asked about and its answer. */
+/**
+ * A guard that XState asked about the step's own event, with its answer. What a guard says of an event that the chart
+ * raised by itself is the same each time, and so needs no asking again.
+ */
 interface Asked {
   readonly test: Test;
-  /** `undefined`: the event of the step; otherwise one that the chart raised by itself. */
-  readonly event: ChartEvent | undefined;
   readonly answer: boolean;
 }
 
-/** A request whose params are computed from the step's event, or from one the chart raised by itself. */
+/** A request whose params are computed from the step's event. */
 interface Computed {
   readonly type: string;
   readonly params: ComputedParams;
-  readonly event: ChartEvent | undefined;
 }
 
 type Template = readonly (ChartRequest | Computed)[];
@@ -49,7 +48,6 @@ type Template = readonly (ChartRequest | Computed)[];
 /** A node of a decision tree: asks `test`, or, where that is `undefined`, holds the outcome. */
 class Branch {
   test: Test | undefined = undefined;
-  event: ChartEvent | undefined = undefined;
   yes: Branch | undefined = undefined;
   no: Branch | undefined = undefined;
   step: Step | undefined = undefined;
@@ -117,7 +115,7 @@ class Configuration extends Standing {
 const follow = (root: Branch, event: ChartEvent): Branch | undefined => {
   let at: Branch | undefined = root;
   while (at !== undefined && at.test !== undefined) {
-    at = at.test(at.event === undefined ? event : at.event) ? at.yes : at.no;
+    at = at.test(event) ? at.yes : at.no;
   }
   return at;
 };
@@ -125,14 +123,16 @@ const follow = (root: Branch, event: ChartEvent): Branch | undefined => {
 /** Adds a path to a tree. The branches it shares with older paths ask the same: only answers make a difference. */
 const graft = (root: Branch, asked: readonly Asked[], leaf: Branch): Branch => {
   let at = root;
-  for (const { test, event, answer } of asked) {
+  for (const { test, answer } of asked) {
     at.test = test;
-    at.event = event;
     if (answer) at = at.yes ??= new Branch();
     else at = at.no ??= new Branch();
   }
   return Object.assign(at, { step: leaf.step, template: leaf.template, edges: leaf.edges });
 };
+
+const paramsFor = ({ compute }: ComputedParams, event: ChartEvent): Readonly<Record<string, unknown>> =>
+  compute({ context: NO_CONTEXT, event }) as Readonly<Record<string, unknown>>;
 
 const isComputed = (request: ChartRequest | Computed): request is Computed =>
   'params' in request && request.params instanceof ComputedParams;
@@ -145,9 +145,7 @@ const render = ({ template = [], step }: Branch, event: ChartEvent): Step => ({
       ? {
           kind: 'action',
           type: request.type,
-          params: request.params.compute({ context: NO_CONTEXT, event: request.event ?? event }) as Readonly<
-            Record<string, unknown>
-          >,
+          params: paramsFor(request.params, event),
         }
       : request,
   ),
@@ -181,10 +179,9 @@ export class CompiledChart implements Chart {
     this.states = read.states;
     this.#machine = read.machine;
     this.#declared = new Declared(read.events);
-    const begun = beginMachine(read.machine);
-    const leaf = this.#leafOf(begun, undefined, undefined);
-    this.initialEdges = leaf.edges;
-    this.initial = leaf.template === undefined ? (leaf.step as Step) : render(leaf, INITIAL_EVENT);
+    const begun = this.#leafOf(beginMachine(read.machine), undefined, undefined);
+    this.initialEdges = begun.edges;
+    this.initial = begun.step as Step;
   }
 
   step(snapshot: ChartSnapshot, event: ChartEvent): Step {
@@ -240,10 +237,9 @@ export class CompiledChart implements Chart {
 
   #ask(test: Test, asked: ChartEvent): boolean {
     const exploring = this.#exploring;
-    if (exploring === undefined) return test(asked);
-    const own = asked === exploring.stand;
-    const answer = test(own ? exploring.event : asked);
-    exploring.asked.push({ test, event: own ? undefined : asked, answer });
+    if (exploring === undefined || asked !== exploring.stand) return test(asked);
+    const answer = test(exploring.event);
+    exploring.asked.push({ test, answer });
     return answer;
   }
 
@@ -262,12 +258,11 @@ export class CompiledChart implements Chart {
     for (const action of stepped.actions) {
       const { type, params, event } = action;
       if (type === EDGE_ACTION) edges.push(params as ChartEdge);
-      else if (params instanceof ComputedParams)
-        template.push({ type, params, event: event === stand ? undefined : event });
-      else {
+      else if (!(params instanceof ComputedParams)) {
         const request = requestOf(action, this.needs);
         if (request !== undefined) template.push(request);
-      }
+      } else if (event === stand) template.push({ type, params });
+      else template.push({ kind: 'action', type, params: paramsFor(params, event) });
     }
     const leaf = new Branch();
     leaf.edges = edges;

@@ -84,7 +84,7 @@ class Draw {
   }
 
   #behave(state: State): void {
-    if (state['states'] === undefined && this.#next(6) === 5) {
+    if (state['states'] === undefined && this.#next(8) === 7) {
       state['type'] = 'final';
       state['entry'] = this.#actionList();
       return;
@@ -92,11 +92,11 @@ class Draw {
     state['entry'] = this.#actionList();
     state['exit'] = this.#actionList();
     const on: Record<string, unknown> = {};
-    for (let count = this.#next(4); count > 0; count--)
+    for (let count = this.#next(6); count > 0; count--)
       on[this.#pick(DESCRIPTORS)] = this.#transitions(state);
     state['on'] = on;
     if (this.#next(5) === 4) state['after'] = { [this.#pick(DELAYS)]: this.#afterwards(state) };
-    if (this.#next(7) === 6) state['always'] = this.#transitions(state);
+    if (this.#next(12) === 11) state['always'] = this.#transitions(state);
     if (state['states'] !== undefined && this.#next(2) === 1) state['onDone'] = this.#transitions(state);
   }
 
@@ -125,8 +125,8 @@ class Draw {
   }
 
   #guarded(): object {
-    const kind = this.#next(9);
-    if (kind === 0) return {};
+    const kind = this.#next(16);
+    if (kind === 0 || kind > 8) return {};
     const mask = { type: 'mask', params: { mask: 1 + this.#next(3) } };
     const computed = {
       type: 'mask',
@@ -151,8 +151,8 @@ class Draw {
 
   #action(): unknown {
     const type = `act${this.#actions++ % 40}`;
-    const kind = this.#next(9);
-    if (kind <= 2) return type;
+    const kind = this.#next(16);
+    if (kind <= 2 || kind > 8) return type;
     if (kind === 3) return { type, params: { k: this.#next(5) } };
     if (kind <= 5)
       return {

@@ -72,6 +72,33 @@ export const zoo: readonly Specimen[] = [
     events: numbered('NEXT'),
   },
   {
+    name: 'guards on an event that the chart raised by itself, whatever the event that led to it says',
+    machine: declared.createMachine({
+      id: 'inner',
+      initial: 'one',
+      states: {
+        one: {
+          on: {
+            GO: [
+              {
+                guard: { type: 'isAbove', params: { limit: 2 } },
+                actions: raise({ type: 'INNER', n: 1 } as never),
+              },
+              { actions: raise({ type: 'INNER', n: 4 } as never) },
+            ],
+            INNER: [
+              { guard: 'isOdd', target: 'two' },
+              { guard: not('isOdd'), target: 'three' },
+            ],
+          },
+        },
+        two: { always: { guard: 'isOdd', target: 'three' }, on: { GO: 'one' } },
+        three: { on: { GO: 'one' } },
+      },
+    }),
+    events: [...numbered('GO'), ...numbered('INNER')],
+  },
+  {
     name: 'guards with params and combinators, in order, by name and inline',
     machine: declared.createMachine({
       id: 'guarded',
