@@ -1,0 +1,171 @@
+/**
+ * The other two OS processes of a run, the service and its upstream: starting them, killing them, and the folder
+ * they leave traces in.
+ *
+ * Invariant: whatever ends the launcher, they end as well: both hold the other end of a pipe or channel of its.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const START_LIMIT_MS = 15_000;
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** A folder of this run alone: marks of documents, and the service's log. */
+export const createRunFolder = async () => {
+  const path = await mkdtemp(join(tmpdir(), 'troupe-under-fire-'));
+  return {
+    path,
+    logPath: join(path, 'service.log'),
+    remove: () => rm(path, { recursive: true, force: true }),
+  };
+};
+
+const limited = (promise, limitMs, what) => {
+  let timer;
+  const limit = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${limitMs} ms`)), limitMs);
+  });
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
+};
+
+/** Starts the upstream. It keeps its port over restarts. */
+export const startUpstream = async () => {
+  let child;
+  let port = 0;
+
+  const start = async () => {
+    const starting = spawn(process.execPath, [file('upstream.mjs'), String(port)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child = starting;
+    const failed = once(starting, 'exit').then(([code]) => {
+      throw new Error(`the upstream exited with ${code} while it started`);
+    });
+    const [message] = await limited(
+      Promise.race([once(starting, 'message'), failed]),
+      START_LIMIT_MS,
+      'the upstream did not start',
+    );
+    failed.catch(() => {});
+    port = message.listening;
+  };
+
+  await start();
+  return {
+    port: () => port,
+    pid: () => child.pid,
+    restart: start,
+    kill: async () => {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    },
+    /** @param {'healthy' | 'hanging' | 'failing'} mode */
+    become: async (mode) => {
+      const confirmed = once(child, 'message');
+      child.send(mode);
+      await confirmed;
+    },
+    /** Asks it directly, past the service: the status, or a word for having none. */
+    probe: (patienceMs) =>
+      new Promise((resolve) => {
+        const call = request({ host: '127.0.0.1', port, path: '/prices/probe', agent: false });
+        const patience = setTimeout(() => {
+          resolve('silent');
+          call.destroy();
+        }, patienceMs);
+        const end = (value) => {
+          clearTimeout(patience);
+          resolve(value);
+        };
+        call.on('response', (response) => {
+          response.resume();
+          end(response.statusCode);
+        });
+        call.on('error', () => end('unreachable'));
+        call.end();
+      }),
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+};
+
+/**
+ * Starts the service and waits until it is ready to be used.
+ *
+ * @param {{ folder: { path: string, logPath: string }, upstreamPort: number, worker: string, entry?: string }} options
+ */
+export const startService = async ({
+  folder,
+  upstreamPort,
+  worker,
+  entry = file('service.mjs'),
+}) => {
+  const child = spawn(process.execPath, [entry], {
+    // A group of its own: a Ctrl-C in the terminal is the launcher's, who then stops the service in order.
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`,
+      WORKERS: worker,
+      TROUPE_DEMO_FAULTS: '1',
+      TROUPE_DEMO_FOLDER: folder.path,
+    },
+  });
+  child.stderr.pipe(createWriteStream(folder.logPath));
+  const exited = new Promise((resolve) => {
+    child.once('close', (code, signal) => resolve({ code, signal, at: performance.now() }));
+  });
+  const said = [];
+  const lines = createInterface({ input: child.stdout });
+  const ready = new Promise((resolve) => {
+    lines.on('line', (line) => {
+      const message = parse(line);
+      if (message === undefined) return;
+      said.push(message);
+      if (message.ready) resolve(message);
+    });
+  });
+  const early = exited.then(({ code, signal }) => {
+    throw new Error(
+      `the service ended (${signal ?? code}) before it was ready; its log is ${folder.logPath}`,
+    );
+  });
+  const { port } = await limited(
+    Promise.race([ready, early]),
+    START_LIMIT_MS,
+    `the service was not ready; its log is ${folder.logPath};`,
+  );
+  early.catch(() => {});
+  return {
+    pid: child.pid,
+    address: { host: '127.0.0.1', port },
+    /** Lines of JSON that it printed, the last one being its report when it stopped. */
+    said,
+    /** Resolves when it has ended and its output is read: exit code or signal, and when. */
+    exited,
+    running: () => child.exitCode === null && child.signalCode === null,
+    signal: (signal) => child.kill(signal),
+  };
+};
+
+const parse = (line) => {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+};
