@@ -59,6 +59,9 @@ export interface Classification {
   readonly error: unknown;
 }
 
+/** A classification as data that can be kept and sent: all but the error itself. */
+export type ClassificationData = Omit<Classification, 'error'>;
+
 /**
  * Recognises errors: a table from codes, names or tags to verdicts, or a function, which says nothing (`undefined`) about
  * what it does not know. A function that throws has said nothing.
@@ -89,6 +92,16 @@ const RAISED_AFTER_ATTEMPTS = 3;
 const CRITICAL_ATTEMPTS = 2;
 /** How many errors are looked at within one: causes of causes, members of aggregates. Deeper ones are not looked at. */
 export const MAX_WRAPPED = 64;
+
+const branded = (classification: Classification): Classification =>
+  Object.freeze(Object.defineProperty({ ...classification }, BRAND, { value: true }));
+
+/** The part of a classification that a journal keeps. */
+export const classificationData = ({ error: _error, ...data }: Classification): ClassificationData => data;
+
+/** The classification that a journal kept, of an error that is gone with its process. */
+export const reviveClassification = (data: ClassificationData): Classification =>
+  branded({ ...data, error: undefined });
 
 /** Whether `value` is a classification, of this or another copy of troupe. */
 export const isClassification = (value: unknown): value is Classification => read(value, BRAND) === true;
@@ -166,8 +179,7 @@ class TableClassifier implements Classifier {
       severity === 'critical' && attempt > CRITICAL_ATTEMPTS
         ? ABANDON
         : (match.remedy ?? this.remedies[match.category][severity]);
-    return Object.freeze<Classification>({
-      [BRAND]: true,
+    return branded({
       category: match.category,
       severity,
       remedy,
@@ -180,7 +192,7 @@ class TableClassifier implements Classifier {
       worker: context.worker,
       session: context.session,
       error,
-    } as Classification);
+    });
   }
 
   #byUser(links: readonly unknown[]): Found | undefined {

@@ -48,13 +48,16 @@ export type RemedyKind =
   | 'abandon'
   | (string & {});
 
+/** A backoff that needs no code to be named. */
+export type RemedyBackoff = Exclude<BackoffKind, 'custom'> | 'none';
+
 /** One remedy, as data. */
 export interface Remedy {
   readonly kind: RemedyKind;
   /** How often it may run the failed operation: 0 where it does not run it at all. */
   readonly attempts: number;
   /** How it waits between attempts; `'none'` where there is at most one. */
-  readonly backoff: BackoffKind | 'none';
+  readonly backoff: RemedyBackoff;
   /** The circuit that `circuit_break` opens. */
   readonly circuit: string | undefined;
 }
@@ -62,7 +65,7 @@ export interface Remedy {
 const REMEDY_FIELDS = {
   kind: text,
   attempts: integer(0, 1_000),
-  backoff: oneOf('none', 'constant', 'linear', 'exponential', 'fibonacci', 'decorrelated', 'custom'),
+  backoff: oneOf('none', 'constant', 'linear', 'exponential', 'fibonacci', 'decorrelated'),
   circuit: fits<string | undefined>('a string', (v) => v === undefined || typeof v === 'string'),
 } as const;
 
@@ -82,12 +85,12 @@ export const resolveRemedy = (
 const remedyOf = (
   kind: RemedyKind,
   attempts = 0,
-  backoff: Remedy['backoff'] = 'none',
+  backoff: RemedyBackoff = 'none',
   circuit?: string,
 ): Remedy => Object.freeze({ kind, attempts, backoff, circuit });
 
 /** Runs the operation again, at most `attempts` times. */
-export const retry = (attempts: number, backoff: BackoffKind = 'exponential'): Remedy =>
+export const retry = (attempts: number, backoff: RemedyBackoff = 'exponential'): Remedy =>
   resolveRemedy('retry()', { kind: 'retry', attempts, backoff });
 /** Opens the named circuit. */
 export const circuitBreak = (circuit: string): Remedy =>
