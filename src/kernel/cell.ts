@@ -14,7 +14,7 @@ import { type Behaviour, DEFERRED, IGNORE, type Request, type Told } from './log
 import { CALL, type Call, INFO, type Mail, nameOf, type Run, runMail, TELL } from './mail.ts';
 import { Mailbox } from './mailbox.ts';
 import type { PlaceOfActor } from './place.ts';
-import { describeReason, type ExitReason, isClean, reasonOf } from './reason.ts';
+import { describeReason, type ExitReason, errorIn, isClean, reasonOf } from './reason.ts';
 import { createRef, type Ref } from './ref.ts';
 import * as relations from './relations.ts';
 import type { Runnable } from './scheduler.ts';
@@ -75,6 +75,8 @@ export class Cell implements Runnable {
   #current: Mail | undefined = undefined;
   #deferred: Set<Call> | undefined = undefined;
   #outgoing: Call | undefined = undefined;
+  /** Set by an init that cleans up after itself when it is told to stop (a supervisor's): it then ends the start. */
+  abortInit: (() => void) | undefined = undefined;
   #allowance: Timer | undefined = undefined;
   #idle: Timer | undefined = undefined;
   #controller: AbortController | undefined = undefined;
@@ -465,7 +467,7 @@ export class Cell implements Runnable {
 
   #beginStop(reason: ExitReason, deadline: number): void {
     if (this.#phase === STARTING) {
-      this.end(reason);
+      this.#stopStarting(reason, deadline);
       return;
     }
     if (deadline < this.stopDeadline) this.#allow(deadline);
@@ -475,6 +477,16 @@ export class Cell implements Runnable {
     this.#suspended = false;
     this.#controller?.abort();
     if (!this.#busy) this.#continueStop();
+  }
+
+  #stopStarting(reason: ExitReason, deadline: number): void {
+    if (this.abortInit === undefined) {
+      this.end(reason);
+      return;
+    }
+    if (deadline < this.stopDeadline) this.#allow(deadline);
+    this.stopReason ??= reason;
+    this.abortInit();
   }
 
   #allow(deadline: number): void {
@@ -517,6 +529,8 @@ export class Cell implements Runnable {
     this.#phase = TERMINATING;
     this.#reason = reason;
     this.stopReason = undefined;
+    // A call whose handler threw is still owed an answer: it hears of the end with its reason.
+    if (this.currentCall !== undefined) this.defer();
     this.#current = undefined;
     this.#controller?.abort();
     this.#discardMail();
@@ -579,7 +593,7 @@ export class Cell implements Runnable {
 
   #settleCalls(reason: ExitReason): void {
     const data = { target: this.place.path, reason: describeReason(reason) };
-    const cause = typeof reason === 'object' && 'error' in reason ? { cause: reason.error } : {};
+    const cause = { cause: errorIn(reason) };
     const refuse = (call: Call) =>
       call.refuse(createError('ERR_CALLEE_ENDED', { ...data, message: nameOf(call.message) }, cause));
     const current = this.currentCall;

@@ -36,10 +36,32 @@ export const isExitReason = (value: unknown): value is ExitReason =>
     value !== null &&
     ('shutdown' in value || 'error' in value || 'gaveUp' in value));
 
+/** What a supervisor that could not start a child ends with, inside `{ shutdown }` (OTP's failed_to_start_child). */
+export interface StartFailure {
+  readonly failedToStart: string;
+  readonly reason: ExitReason;
+}
+
+const isStartFailure = (value: unknown): value is StartFailure =>
+  typeof value === 'object' && value !== null && 'failedToStart' in value;
+
+/** What was thrown, however deep in nested start failures and surrenders; `undefined` where nothing was. */
+export const errorIn = (reason: ExitReason): unknown => {
+  if (typeof reason !== 'object') return undefined;
+  if ('error' in reason) return reason.error;
+  if ('gaveUp' in reason) return errorIn(reason.gaveUp.last);
+  return isStartFailure(reason.shutdown) ? errorIn(reason.shutdown.reason) : undefined;
+};
+
 /** One line for logs and error messages. */
 export const describeReason = (reason: ExitReason): string => {
   if (typeof reason === 'string') return reason;
-  if ('shutdown' in reason) return `shutdown: ${show(reason.shutdown)}`;
+  if ('shutdown' in reason) {
+    const { shutdown } = reason;
+    return isStartFailure(shutdown)
+      ? `failed to start ${shutdown.failedToStart}: ${describeReason(shutdown.reason)}`
+      : `shutdown: ${show(shutdown)}`;
+  }
   if ('error' in reason)
     return `error: ${isTroupeError(reason.error) ? reason.error.message : show(reason.error)}`;
   const { supervisor, child, restarts, periodMs, last } = reason.gaveUp;

@@ -54,9 +54,9 @@ export interface ServerOptions<S, I, C, T> {
   /** Makes the state; may be async. May return {@link IGNORE}, or call `ctx.stop(reason)` to refuse to start. */
   readonly init: (input: I, context: ActorContext) => Awaitable<S | typeof IGNORE>;
   /** Handlers of calls; what they return or resolve to is the reply, {@link DEFERRED} leaves it to `ctx.later()`. */
-  readonly call?: C;
+  readonly call?: C & CallTable<S>;
   /** Handlers of tells. */
-  readonly cast?: T;
+  readonly cast?: T & CastTable<S>;
   /** `down`, a trapped `exit`, an idle `timeout`. Unhandled ones are ignored, as gen_server's default does. */
   readonly info?: (state: S, info: Info, context: ActorContext) => Awaitable<void>;
   /** The last thing that runs on an orderly stop or a crash; never after a kill. */
@@ -156,9 +156,7 @@ const isAwaitable = (value: unknown): value is PromiseLike<unknown> =>
  *
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
  */
-export const server = <S, I = undefined, C extends CallTable<S> = {}, T extends CastTable<S> = {}>(
-  options: ServerOptions<S, I, C, T>,
-): Logic<ServerHandle<C, T>> => {
+export const server = <S, I, C, T>(options: ServerOptions<S, I, C, T>): Logic<ServerHandle<C, T>> => {
   const checked = resolveOptions('server', options, FIELDS, {}) as unknown as ServerOptions<
     unknown,
     unknown,

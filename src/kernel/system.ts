@@ -13,7 +13,7 @@ import { Cell, type Observer } from './cell.ts';
 import type { Addressee, CallOptions, Told } from './logic.ts';
 import { infoMail, nameOf } from './mail.ts';
 import { deliverCall, makeCall, PlaceOfActor, refuseNoproc } from './place.ts';
-import { describeReason, type ExitReason, isExitReason } from './reason.ts';
+import { describeReason, type ExitReason, errorIn, isExitReason } from './reason.ts';
 import { isRef, type Ref } from './ref.ts';
 import { Registry } from './registry.ts';
 import { Scheduler } from './scheduler.ts';
@@ -107,6 +107,7 @@ export class SystemOfActors implements System {
   readonly #places = new Map<string, PlaceOfActor>();
   readonly #specs = new Map<Spec<unknown>, PlaceOfActor>();
   readonly #stragglers = new Set<Cell>();
+  readonly #settlements = new Map<Cell, (() => void)[]>();
   readonly #endings = new Map<Cell, ((reason: ExitReason) => void)[]>();
   readonly #stopListening: () => void;
   #incarnations = 0;
@@ -208,8 +209,7 @@ export class SystemOfActors implements System {
   }
 
   startError(code: 'ERR_INIT_FAILED' | 'ERR_NOPROC', target: string, reason: ExitReason): Error {
-    const cause = typeof reason === 'object' && 'error' in reason ? { cause: reason.error } : {};
-    return createError(code, { target, reason: describeReason(reason) }, cause);
+    return createError(code, { target, reason: describeReason(reason) }, { cause: errorIn(reason) });
   }
 
   stop(
@@ -348,7 +348,18 @@ export class SystemOfActors implements System {
   }
 
   straggled(cell: Cell): void {
-    if (this.#stragglers.delete(cell)) this.counters.stragglers -= 1;
+    if (!this.#stragglers.delete(cell)) return;
+    this.counters.stragglers -= 1;
+    const waiting = this.#settlements.get(cell);
+    this.#settlements.delete(cell);
+    for (const settled of waiting ?? []) settled();
+  }
+
+  /** Calls once the handler that outlived this incarnation has settled. */
+  whenSettled(cell: Cell, settled: () => void): void {
+    const waiting = this.#settlements.get(cell);
+    if (waiting === undefined) this.#settlements.set(cell, [settled]);
+    else waiting.push(settled);
   }
 
   actorStarted(cell: Cell): void {

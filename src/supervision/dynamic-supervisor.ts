@@ -1,0 +1,345 @@
+/**
+ * The dynamic supervisor: children that come and go at run time, each under a key, one_for_one, in no order.
+ *
+ * Invariants: a key is taken from the start of its child until it is forgotten. Children are independent, so that a slow
+ * init or stop of one delays no other; they stop in parallel. Restarting children count against `maxChildren`.
+ */
+import { createError } from '../base/errors.ts';
+import { check, fits, identifier, integer, resolveOptions, text } from '../base/options.ts';
+import type { Cell } from '../kernel/cell.ts';
+import type { ActorContextOfCell } from '../kernel/context.ts';
+import {
+  type ActorContext,
+  type Behaviour,
+  DEFERRED,
+  type Handle,
+  type Inspection,
+  type Logic,
+  type Place,
+  type Request,
+} from '../kernel/logic.ts';
+import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
+import type { Ref } from '../kernel/ref.ts';
+import { noHandler } from '../kernel/relations.ts';
+import { createSpec, isSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
+import { backoffOf, Child, type Fate } from './child.ts';
+import { LIMIT_FIELDS } from './restart-limit.ts';
+import {
+  type ChildCounts,
+  type ChildListing,
+  countChildren,
+  listing,
+  type Rules,
+  Supervision,
+} from './supervision.ts';
+import { rulesOf, SUPERVISOR_SPEC_FIELDS, type SupervisorOptions, specOptionsOf } from './supervisor.ts';
+
+/** Options of {@link dynamicSupervisor}: a static one's, without children and strategy. */
+export interface DynamicSupervisorOptions extends Omit<SupervisorOptions, 'children' | 'strategy'> {
+  /** Children it may have, those that restart included. Default `Infinity`. */
+  readonly maxChildren?: number;
+}
+
+/** The handle of a dynamic supervisor; follows restarts. */
+export interface DynamicSupervisorHandle extends Handle {
+  /** Starts a child under its spec's id and resolves with its handle. @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED */
+  startChild<H>(spec: Spec<H>): Promise<H>;
+  /** Stops and forgets a child. @throws ERR_CHILD_NOT_FOUND */
+  terminateChild(id: string): Promise<void>;
+  /** The handle of a child, or `undefined`. Reads without asking. */
+  child(id: string): unknown;
+  whichChildren(): Promise<readonly ChildListing[]>;
+  countChildren(): Promise<ChildCounts>;
+}
+
+type Message =
+  | { readonly type: 'start_child'; readonly spec: Spec<unknown> }
+  | { readonly type: 'terminate_child'; readonly id: string }
+  | { readonly type: 'which_children' }
+  | { readonly type: 'count_children' };
+
+class DynamicSupervisor implements Behaviour {
+  readonly #supervision: Supervision;
+  readonly #maxChildren: number;
+  readonly #children = new Map<string, Child>();
+  /** What a child's next fate is for: a start asked for, a stop asked for. */
+  readonly #starting = new Map<Child, Request>();
+  readonly #stopping = new Map<Child, (() => void)[]>();
+  #closing = false;
+
+  constructor(context: ActorContextOfCell, rules: Rules, maxChildren: number) {
+    this.#supervision = new Supervision(context, rules, (child, cell, fate) =>
+      this.#heard(child, cell, fate),
+    );
+    this.#maxChildren = maxChildren;
+  }
+
+  tell(message: unknown): void {
+    this.#supervision.system.deadLetter(this.#supervision.context.path, message);
+  }
+
+  call(message: unknown, request: Request): unknown {
+    const asked = message as Message;
+    switch (asked.type) {
+      case 'which_children':
+        return [...this.#children.values()].reverse().map(listing);
+      case 'count_children':
+        return countChildren(this.#children.values());
+      case 'start_child':
+        this.#supervision.context.later();
+        this.#startChild(asked.spec, request);
+        return DEFERRED;
+      case 'terminate_child':
+        this.#supervision.context.later();
+        this.#terminateChild(asked.id, request);
+        return DEFERRED;
+      default:
+        request.refuse(
+          noHandler(this.#supervision.context.path, message, ['the operations of DynamicSupervisorHandle']),
+        );
+        return DEFERRED;
+    }
+  }
+
+  inspect(): Inspection {
+    const absent = [...this.#children.values()].filter(
+      (child) => child.cell === undefined || child.cell.fenced,
+    );
+    return {
+      facts: { children: this.#children.size },
+      absent: absent.map((child) => ({
+        id: child.id,
+        kind: child.spec.logic.kind,
+        status: String(child.state),
+      })),
+    };
+  }
+
+  /** All children are told at once, each within its own allowance. */
+  shutdown(): Promise<void> {
+    return new Promise((resolve) => this.#close(resolve));
+  }
+
+  #close(closed: () => void): void {
+    this.#closing = true;
+    for (const request of this.#starting.values())
+      request.refuse(this.#supervision.refusal('ERR_STOPPING', ''));
+    this.#starting.clear();
+    let left = this.#children.size;
+    const oneLess = () => {
+      left -= 1;
+      if (left <= 0) closed();
+    };
+    if (left === 0) closed();
+    for (const child of [...this.#children.values()]) this.#stop(child, oneLess);
+  }
+
+  #startChild(spec: Spec<unknown>, request: Request): void {
+    const { context, rules, system } = this.#supervision;
+    const known = this.#children.get(spec.id);
+    if (this.#closing || known !== undefined) {
+      request.refuse(
+        this.#supervision.refusal(known === undefined ? 'ERR_STOPPING' : known.standing.onStart, spec.id),
+      );
+      return;
+    }
+    if (this.#children.size >= this.#maxChildren) {
+      request.refuse(
+        createError(
+          'ERR_MAX_CHILDREN',
+          { supervisor: context.path, limit: this.#maxChildren },
+          { stack: false },
+        ),
+      );
+      return;
+    }
+    try {
+      const place = system.adopt(spec, `${context.path}/${spec.id}`);
+      const child = new Child(spec, place, backoffOf(spec, rules.backoff));
+      this.#children.set(spec.id, child);
+      this.#starting.set(child, request);
+      this.#supervision.launch(child);
+    } catch (error) {
+      request.refuse(error);
+    }
+  }
+
+  #terminateChild(id: string, request: Request): void {
+    const child = this.#children.get(id);
+    if (child === undefined) request.refuse(this.#supervision.refusal('ERR_CHILD_NOT_FOUND', id));
+    else this.#stop(child, () => request.reply(undefined));
+  }
+
+  #stop(child: Child, stopped: () => void): void {
+    const waiting = this.#stopping.get(child);
+    if (waiting !== undefined) {
+      waiting.push(stopped);
+    } else if (child.cell === undefined) {
+      child.send({ type: 'terminate' });
+      this.#forget(child);
+      stopped();
+    } else {
+      this.#stopping.set(child, [stopped]);
+      this.#supervision.tellToStop(child);
+    }
+  }
+
+  #heard(child: Child, cell: Cell, fate: Fate): void {
+    if (child.cell !== cell) return;
+    const stopping = this.#stopping.get(child);
+    if (stopping !== undefined) {
+      // An init that came through before the stop reached it is followed by its end.
+      if (fate.kind === 'started') return;
+      this.#stopping.delete(child);
+      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal');
+      this.#forget(child);
+      for (const stopped of stopping) stopped();
+    } else if (fate.kind === 'ended') this.#exited(child, fate.reason);
+    else this.#startSettled(child, fate);
+  }
+
+  #startSettled(child: Child, fate: Fate): void {
+    const request = this.#starting.get(child);
+    this.#starting.delete(child);
+    const again = request === undefined;
+    const started = this.#supervision.started(child, fate, again);
+    if (!started && again) this.#failed(child, child.lastReason);
+    else if (!started || fate.kind === 'ignored') {
+      this.#forget(child);
+      if (started) request?.reply(undefined);
+      else request?.refuse(this.#startFailure(child));
+    } else if (request !== undefined) request.reply(child.place.handle);
+    else this.#supervision.restarted(child);
+  }
+
+  #startFailure(child: Child): Error {
+    const reason = child.lastReason;
+    const data = {
+      supervisor: this.#supervision.context.path,
+      child: child.id,
+      reason: describeReason(reason),
+    };
+    return createError('ERR_CHILD_START_FAILED', data, { cause: errorIn(reason) });
+  }
+
+  #exited(child: Child, reason: ExitReason): void {
+    child.cell = undefined;
+    const again = child.wantsRestart(reason);
+    child.send({ type: 'exited', again });
+    this.#supervision.reportEnd(child, reason);
+    if (again) this.#failed(child, reason);
+    else this.#forget(child);
+  }
+
+  #failed(child: Child, reason: ExitReason): void {
+    if (this.#closing) return;
+    const delayMs = this.#supervision.countFailure(child, reason);
+    if (delayMs === undefined) {
+      const final = this.#supervision.giveUp(child);
+      this.#close(() => this.#supervision.context.stop(final));
+    } else if (delayMs > 0) this.#backOff(child, delayMs);
+    else this.#restart(child);
+  }
+
+  #backOff(child: Child, delayMs: number): void {
+    const { context } = this.#supervision;
+    child.place.markRestarting(context.now() + delayMs);
+    child.send({ type: 'back_off' });
+    this.#supervision.report('supervisor.child.backing_off', child, { delayMs, failures: child.failures });
+    child.timer = context.postAfter(delayMs, `backoff ${child.id}`, () => {
+      child.send({ type: 'backoff_elapsed' });
+      this.#restart(child);
+    });
+  }
+
+  #restart(child: Child): void {
+    if (!child.standing.due || child.cell !== undefined) return;
+    const straggler = child.lastCell;
+    if (child.spec.overlap === 'forbid' && straggler?.busy === true) {
+      const { context, system } = this.#supervision;
+      system.whenSettled(straggler, () => context.post(() => this.#restart(child)));
+    } else this.#supervision.launch(child);
+  }
+
+  #forget(child: Child): void {
+    child.send({ type: 'forget' });
+    if (this.#children.get(child.id) === child) this.#children.delete(child.id);
+    this.#supervision.system.release(child.place);
+  }
+}
+
+const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
+
+class HandleOfDynamicSupervisor implements DynamicSupervisorHandle {
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  get path(): string {
+    return this.#place.path;
+  }
+
+  ref(): Ref | undefined {
+    return this.#place.ref();
+  }
+
+  async startChild<H>(spec: Spec<H>): Promise<H> {
+    check(`startChild of ${this.path}`, 'spec', fits<Spec<H>>('a spec', isSpec), spec);
+    return (await this.#place.call({ type: 'start_child', spec }, NO_LIMIT)) as H;
+  }
+
+  async terminateChild(id: string): Promise<void> {
+    await this.#place.call(
+      { type: 'terminate_child', id: check(`terminateChild of ${this.path}`, 'id', text, id) },
+      NO_LIMIT,
+    );
+  }
+
+  child(id: string): unknown {
+    return this.#place.system.placeAt(`${this.path}/${id}`)?.handle;
+  }
+
+  whichChildren(): Promise<readonly ChildListing[]> {
+    return this.#place.call({ type: 'which_children' }, NO_LIMIT) as Promise<readonly ChildListing[]>;
+  }
+
+  countChildren(): Promise<ChildCounts> {
+    return this.#place.call({ type: 'count_children' }, NO_LIMIT) as Promise<ChildCounts>;
+  }
+}
+
+const MAX_CHILDREN = fits<number>(
+  'a whole number of at least 1, or Infinity',
+  (value) => value === Number.POSITIVE_INFINITY || integer(1).accepts(value),
+);
+
+/**
+ * The spec of a dynamic supervisor (Elixir's DynamicSupervisor): starts without children; they are added with `startChild`,
+ * restarted one for one, and stopped in parallel.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+ */
+export const dynamicSupervisor = (
+  id: string,
+  options: DynamicSupervisorOptions = {},
+): Spec<DynamicSupervisorHandle> => {
+  const where = `dynamicSupervisor ${String(id)}`;
+  resolveOptions(where, { id }, { id: identifier }, {});
+  const fields = {
+    ...SUPERVISOR_SPEC_FIELDS,
+    ...LIMIT_FIELDS,
+    backoff: SPEC_FIELDS.backoff,
+    maxChildren: MAX_CHILDREN,
+  };
+  const resolved = resolveOptions(where, options, fields, { maxChildren: Number.POSITIVE_INFINITY });
+  const rules = rulesOf(where, resolved);
+  const logic: Logic<DynamicSupervisorHandle> = {
+    kind: 'dynamic_supervisor',
+    start: (context: ActorContext) =>
+      new DynamicSupervisor(context as ActorContextOfCell, rules, resolved.maxChildren),
+    handle: (place) => new HandleOfDynamicSupervisor(place),
+  };
+  return createSpec(id, logic, specOptionsOf(resolved));
+};

@@ -1,0 +1,411 @@
+/**
+ * The static supervisor's behaviour: OTP's strategies over an ordered list of children.
+ *
+ * Invariants: children start in order, each only after the one before it has started; they stop in reverse, each fully
+ * gone (its subtree too) before the next is told. One start, stop or restart step at a time; reads are always answered;
+ * shutdown overtakes everything and aborts a pending init.
+ */
+import { createError } from '../base/errors.ts';
+import type { Cell } from '../kernel/cell.ts';
+import type { ActorContextOfCell } from '../kernel/context.ts';
+import { type ActorTimer, type Behaviour, DEFERRED, type Inspection, type Request } from '../kernel/logic.ts';
+import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
+import { noHandler } from '../kernel/relations.ts';
+import type { Spec } from '../kernel/spec.ts';
+import { backoffOf, Child, type Fate } from './child.ts';
+import { countChildren, listing, type Rules, Supervision } from './supervision.ts';
+import type { SupervisorMessage } from './supervisor-handle.ts';
+import { type Procedure, Work } from './work.ts';
+
+/** OTP's strategies: restart the failed child; all; the failed one and those started after it. */
+export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one';
+
+/** A group that waits as one for its culprit's delay (one_for_all, rest_for_one). */
+interface WaitingGroup {
+  readonly culprit: Child;
+  readonly members: Set<Child>;
+  readonly until: number;
+  readonly timer: ActorTimer;
+}
+
+export class StaticSupervisor implements Behaviour {
+  readonly #strategy: Strategy;
+  readonly #supervision: Supervision;
+  readonly #work = new Work();
+  #children: Child[] = [];
+  #group: WaitingGroup | undefined = undefined;
+  #closing = false;
+
+  constructor(context: ActorContextOfCell, strategy: Strategy, rules: Rules) {
+    this.#strategy = strategy;
+    this.#supervision = new Supervision(context, rules, (child, cell, fate) =>
+      this.#heard(child, cell, fate),
+    );
+  }
+
+  /** Starts the children in order, or stops those already started and fails with what OTP's would. */
+  start(specs: readonly Spec<unknown>[]): Promise<Behaviour> {
+    this.#children = specs.map((spec) => this.#childOf(spec));
+    const { context } = this.#supervision;
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        context.cell.abortInit = undefined;
+        reject(error);
+      };
+      context.cell.abortInit = () => this.#close(() => fail(this.#supervision.refusal('ERR_STOPPING', '')));
+      this.#work.enqueue(() => this.#startInOrder(resolve, fail));
+    });
+  }
+
+  *#startInOrder(resolve: (self: Behaviour) => void, fail: (error: unknown) => void): Procedure {
+    for (const child of this.#children) {
+      if (yield* this.#start(child, false)) continue;
+      const { context } = this.#supervision;
+      const reason = child.lastReason;
+      yield* this.#stopInReverse(this.#children);
+      context.cell.stopReason ??= { shutdown: { failedToStart: child.id, reason } };
+      const data = { supervisor: context.path, child: child.id, reason: describeReason(reason) };
+      fail(createError('ERR_CHILD_START_FAILED', data));
+      return;
+    }
+    this.#children = this.#children.filter(
+      (child) => child.cell !== undefined || child.spec.restart !== 'temporary',
+    );
+    this.#supervision.context.cell.abortInit = undefined;
+    resolve(this);
+  }
+
+  #childOf(spec: Spec<unknown>): Child {
+    const { context, rules, system } = this.#supervision;
+    const place = system.adopt(spec, `${context.path}/${spec.id}`);
+    place.markRestarting(context.now());
+    return new Child(spec, place, backoffOf(spec, rules.backoff));
+  }
+
+  // ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #heard(child: Child, cell: Cell, fate: Fate): void {
+    if (child.cell !== cell) return;
+    if (this.#work.resume(child, fate)) return;
+    if (fate.kind !== 'ended') return;
+    child.exit = fate.reason;
+    this.#work.enqueue(() => this.#exited(child));
+  }
+
+  tell(message: unknown): void {
+    this.#supervision.system.deadLetter(this.#supervision.context.path, message);
+  }
+
+  call(message: unknown, request: Request): unknown {
+    const asked = message as SupervisorMessage;
+    switch (asked.type) {
+      case 'which_children':
+        return [...this.#children].reverse().map(listing);
+      case 'count_children':
+        return countChildren(this.#children);
+      case 'get_child_spec':
+        return this.#found(asked.id, request)?.spec ?? DEFERRED;
+      case 'start_child':
+        return this.#order(request, () => this.#startChild(asked.spec, request));
+      case 'terminate_child':
+        return this.#order(request, () => this.#terminateChild(asked.id, request));
+      case 'restart_child':
+        return this.#order(request, () => this.#restartChild(asked.id, request));
+      case 'delete_child':
+        return this.#order(request, () => this.#deleteChild(asked.id, request));
+      case 'recycle_child':
+        return this.#recycle(asked.id, request);
+      default:
+        request.refuse(
+          noHandler(this.#supervision.context.path, message, ['the operations of SupervisorHandle']),
+        );
+        return DEFERRED;
+    }
+  }
+
+  inspect(): Inspection {
+    const { intensity, periodMs } = this.#supervision.rules;
+    const used = this.#supervision.limit.used(this.#supervision.context.now());
+    const absent = this.#children.filter((child) => child.cell === undefined || child.cell.fenced);
+    return {
+      facts: {
+        strategy: this.#strategy,
+        ...(used > 0 ? { restarts: `${used} of ${intensity} in ${periodMs} ms` } : {}),
+      },
+      absent: absent.map((child) => ({
+        id: child.id,
+        kind: child.spec.logic.kind,
+        status: String(child.state),
+      })),
+    };
+  }
+
+  shutdown(): Promise<void> {
+    return new Promise((resolve) => this.#close(resolve));
+  }
+
+  /** Drops all other work and stops the children in reverse. */
+  #close(closed: () => void): void {
+    this.#closing = true;
+    this.#supervision.context.cell.abortInit = undefined;
+    this.#work.abandon(() => this.#supervision.refusal('ERR_STOPPING', ''));
+    this.#cancelGroup();
+    this.#work.enqueue(() => this.#closeAll(closed));
+  }
+
+  *#closeAll(closed: () => void): Procedure {
+    yield* this.#stopInReverse(this.#children);
+    closed();
+  }
+
+  #order(request: Request, begin: () => Procedure | undefined): typeof DEFERRED {
+    this.#supervision.context.later();
+    if (this.#closing) request.refuse(this.#supervision.refusal('ERR_STOPPING', ''));
+    else this.#work.enqueue(begin, request);
+    return DEFERRED;
+  }
+
+  #find(id: string): Child | undefined {
+    return this.#children.find((child) => child.id === id);
+  }
+
+  /** The child of this id, or a refusal of the request. */
+  #found(id: string, request: Request): Child | undefined {
+    const child = this.#find(id);
+    if (child === undefined) request.refuse(this.#supervision.refusal('ERR_CHILD_NOT_FOUND', id));
+    return child;
+  }
+
+  // ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts one child; `false` when its init failed. */
+  *#start(child: Child, again: boolean): Procedure<boolean> {
+    const previous = child.lastCell;
+    if (child.spec.overlap === 'forbid' && previous?.busy === true) {
+      this.#supervision.system.whenSettled(previous, () =>
+        this.#supervision.context.post(() => void this.#work.resume(child, { kind: 'settled' })),
+      );
+      yield child;
+    }
+    this.#supervision.launch(child);
+    const fate = yield child;
+    return this.#supervision.started(child, fate, again);
+  }
+
+  *#stop(child: Child): Procedure {
+    if (child.exit !== undefined) {
+      this.#supervision.stopped(child, child.exit);
+    } else if (child.cell === undefined) {
+      child.send({ type: 'terminate' });
+      child.place.markGone();
+    } else {
+      this.#supervision.tellToStop(child);
+      const fate = yield child;
+      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal');
+    }
+  }
+
+  *#stopInReverse(children: readonly Child[]): Procedure {
+    for (const child of [...children].reverse()) {
+      if (this.#supervision.outOfTime) for (const late of children) late.cell?.kill();
+      yield* this.#stop(child);
+    }
+  }
+
+  // ── ends and restarts ────────────────────────────────────────────────────────────────────────────────────────────
+
+  *#exited(child: Child): Procedure {
+    const reason = child.exit;
+    if (reason === undefined) return;
+    child.exit = undefined;
+    child.cell = undefined;
+    const again = child.wantsRestart(reason);
+    child.send({ type: 'exited', again });
+    this.#supervision.reportEnd(child, reason);
+    if (again) yield* this.#failed(child, reason);
+    else {
+      child.place.markGone();
+      if (child.spec.restart === 'temporary') this.#forget(child);
+    }
+  }
+
+  /** A crash or a failed start, counted once, here, when it was detected. */
+  *#failed(child: Child, reason: ExitReason): Procedure {
+    if (!child.standing.due || this.#find(child.id) !== child) return;
+    const delayMs = this.#supervision.countFailure(child, reason);
+    if (delayMs === undefined) yield* this.#giveUp(child);
+    else if (this.#strategy !== 'one_for_one') yield* this.#restartGroup(child, delayMs);
+    else if (delayMs > 0) this.#backOff(child, delayMs, () => this.#restart(child));
+    else yield* this.#restart(child);
+  }
+
+  *#restart(child: Child): Procedure {
+    if (!child.standing.due || child.cell !== undefined) return;
+    if (yield* this.#start(child, true)) this.#supervision.restarted(child);
+    else this.#retry(child);
+  }
+
+  /** Behind what else has been asked, so that a child that fails to start in a loop leaves its supervisor responsive. */
+  #retry(child: Child): void {
+    this.#work.enqueue(() => this.#failed(child, child.lastReason));
+  }
+
+  #backOff(child: Child, delayMs: number, then: () => Procedure): ActorTimer {
+    const { context } = this.#supervision;
+    child.place.markRestarting(context.now() + delayMs);
+    child.send({ type: 'back_off' });
+    this.#supervision.report('supervisor.child.backing_off', child, { delayMs, failures: child.failures });
+    child.timer = context.postAfter(delayMs, `backoff ${child.id}`, () => {
+      child.send({ type: 'backoff_elapsed' });
+      this.#work.enqueue(then);
+    });
+    return child.timer;
+  }
+
+  *#restartGroup(culprit: Child, delayMs: number): Procedure {
+    const from = this.#strategy === 'one_for_all' ? 0 : this.#children.indexOf(culprit);
+    const earlier = this.#group;
+    this.#cancelGroup();
+    const members = this.#children.slice(from);
+    yield* this.#stopInReverse(members.filter((child) => child !== culprit));
+    for (const child of members) {
+      if (child.spec.restart === 'temporary' && child !== culprit) this.#forget(child);
+      else child.place.markRestarting(this.#supervision.context.now() + delayMs);
+    }
+    const group = new Set(members.filter((child) => this.#children.includes(child)));
+    const now = this.#supervision.context.now();
+    const until = Math.max(now + delayMs, earlier?.until ?? now);
+    if (until > now) {
+      const timer = this.#backOff(culprit, until - now, () => this.#endWait());
+      this.#group = { culprit, members: group, until, timer };
+    } else yield* this.#startGroup(group);
+  }
+
+  *#endWait(): Procedure {
+    const group = this.#group;
+    this.#group = undefined;
+    if (group !== undefined) yield* this.#startGroup(group.members);
+  }
+
+  *#startGroup(members: ReadonlySet<Child>): Procedure {
+    for (const child of this.#children) {
+      if (!members.has(child) || child.cell !== undefined) continue;
+      if (yield* this.#start(child, true)) {
+        if (child.failures > 0) this.#supervision.restarted(child);
+        continue;
+      }
+      this.#retry(child);
+      return;
+    }
+  }
+
+  #cancelGroup(): void {
+    this.#group?.timer.cancel();
+    this.#group = undefined;
+  }
+
+  *#giveUp(child: Child): Procedure {
+    const reason = this.#supervision.giveUp(child);
+    child.send({ type: 'terminate' });
+    this.#closing = true;
+    this.#cancelGroup();
+    yield* this.#stopInReverse(this.#children);
+    this.#supervision.context.stop(reason);
+  }
+
+  #forget(child: Child): void {
+    child.send({ type: 'forget' });
+    this.#children = this.#children.filter((other) => other !== child);
+    this.#supervision.system.release(child.place);
+  }
+
+  // ── operations ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  *#startChild(spec: Spec<unknown>, request: Request): Procedure {
+    const known = this.#find(spec.id);
+    if (known !== undefined) {
+      request.refuse(this.#supervision.refusal(known.standing.onStart, spec.id));
+      return;
+    }
+    let child: Child;
+    try {
+      child = this.#childOf(spec);
+    } catch (error) {
+      request.refuse(error);
+      return;
+    }
+    this.#children.push(child);
+    const started = yield* this.#start(child, false);
+    if (!started || (child.cell === undefined && spec.restart === 'temporary')) this.#forget(child);
+    if (started) request.reply(child.place.handle);
+    else request.refuse(this.#startFailure(child));
+  }
+
+  *#terminateChild(id: string, request: Request): Procedure {
+    const child = this.#found(id, request);
+    if (child === undefined) return;
+    yield* this.#stop(child);
+    if (child.spec.restart === 'temporary') this.#forget(child);
+    request.reply(undefined);
+    const group = this.#group;
+    group?.members.delete(child);
+    if (group?.culprit === child) yield* this.#endWait();
+  }
+
+  *#restartChild(id: string, request: Request): Procedure {
+    const child = this.#found(id, request);
+    if (child === undefined) return;
+    const { onRestart } = child.standing;
+    if (onRestart !== null) {
+      request.refuse(this.#supervision.refusal(onRestart, id));
+      return;
+    }
+    if (yield* this.#start(child, false)) request.reply(child.place.handle);
+    else request.refuse(this.#startFailure(child));
+  }
+
+  #deleteChild(id: string, request: Request): undefined {
+    const child = this.#found(id, request);
+    if (child === undefined) return;
+    const { onDelete } = child.standing;
+    if (onDelete !== null) request.refuse(this.#supervision.refusal(onDelete, id));
+    else {
+      this.#forget(child);
+      request.reply(undefined);
+    }
+  }
+
+  /** Someone else's wish for a restart: ours to grant, unless we are at it already. */
+  #recycle(id: string, request: Request): unknown {
+    const child = this.#found(id, request);
+    if (child === undefined) return DEFERRED;
+    if (child.standing.due || this.#closing) return 'already';
+    return this.#order(request, () => this.#recycleChild(child, request));
+  }
+
+  *#recycleChild(child: Child, request: Request): Procedure {
+    if (child.standing.due || this.#find(child.id) !== child) {
+      request.reply('already');
+      return;
+    }
+    yield* this.#stop(child);
+    child.place.markRestarting(this.#supervision.context.now());
+    if (yield* this.#start(child, true)) {
+      this.#supervision.restarted(child);
+      request.reply('restarted');
+    } else {
+      request.reply('failed');
+      this.#retry(child);
+    }
+  }
+
+  #startFailure(child: Child): Error {
+    const reason = child.lastReason;
+    const data = {
+      supervisor: this.#supervision.context.path,
+      child: child.id,
+      reason: describeReason(reason),
+    };
+    return createError('ERR_CHILD_START_FAILED', data, { cause: errorIn(reason) });
+  }
+}

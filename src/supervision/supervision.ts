@@ -1,0 +1,219 @@
+/**
+ * What static and dynamic supervisors share: launching children, stopping them within what is left of the time, counting
+ * restarts, giving up, and reporting.
+ */
+import { createError } from '../base/errors.ts';
+import type { EventMap, EventType } from '../base/telemetry.ts';
+import type { Cell } from '../kernel/cell.ts';
+import type { ActorContextOfCell } from '../kernel/context.ts';
+import { type ExitReason, isClean } from '../kernel/reason.ts';
+import type { Backoff } from '../kernel/spec.ts';
+import type { SystemOfActors } from '../kernel/system.ts';
+import { type Child, type Fate, stoppedWell } from './child.ts';
+import { type GiveUp, RestartLimit } from './restart-limit.ts';
+
+/** The rules of one supervisor, resolved. */
+export interface Rules {
+  readonly intensity: number;
+  readonly periodMs: number;
+  readonly backoff: Backoff | false;
+  readonly giveUp: GiveUp;
+  readonly onGiveUp: 'gave_up' | 'shutdown';
+}
+
+/** What is kept back of the time for a stop, so that killing and closing still fit (design §7). */
+const RESERVE = 0.1;
+/** A remainder below this is gone: the rest are killed together. ms */
+const GONE_MS = 1;
+
+/** A listing of one child, as OTP's which_children. */
+export interface ChildListing {
+  readonly id: string;
+  readonly status: string;
+  readonly type: 'supervisor' | 'worker';
+}
+
+/** OTP's count_children. */
+export interface ChildCounts {
+  readonly specs: number;
+  readonly active: number;
+  readonly supervisors: number;
+  readonly workers: number;
+}
+
+const SUPERVISORS: readonly string[] = ['supervisor', 'dynamic_supervisor'];
+const typeOf = (child: Child): 'supervisor' | 'worker' =>
+  SUPERVISORS.includes(child.spec.logic.kind) ? 'supervisor' : 'worker';
+
+export const listing = (child: Child): ChildListing => ({
+  id: child.id,
+  status: child.standing.listed,
+  type: typeOf(child),
+});
+
+export const countChildren = (children: Iterable<Child>): ChildCounts => {
+  const counts = { specs: 0, active: 0, supervisors: 0, workers: 0 };
+  for (const child of children) {
+    counts.specs += 1;
+    if (child.cell !== undefined && !child.cell.fenced) counts.active += 1;
+    counts[typeOf(child) === 'supervisor' ? 'supervisors' : 'workers'] += 1;
+  }
+  return counts;
+};
+
+/** The part of a supervisor that does not depend on its kind. */
+export class Supervision {
+  readonly context: ActorContextOfCell;
+  readonly rules: Rules;
+  readonly limit: RestartLimit;
+  readonly #notify: (child: Child, cell: Cell, fate: Fate) => void;
+
+  constructor(
+    context: ActorContextOfCell,
+    rules: Rules,
+    notify: (child: Child, cell: Cell, fate: Fate) => void,
+  ) {
+    this.context = context;
+    this.rules = rules;
+    this.limit = new RestartLimit(rules.intensity, rules.periodMs);
+    this.#notify = notify;
+    context.trapExit = true;
+  }
+
+  get system(): SystemOfActors {
+    return this.context.system;
+  }
+
+  launch(child: Child): void {
+    child.send({ type: 'start' });
+    const tell = (fate: Fate) => this.#deliver(child, cell, fate);
+    const cell: Cell = this.system.launch(child.place, this.context.cell, {
+      supervises: child.spec.restart !== 'temporary',
+      started: () => tell({ kind: 'started' }),
+      ignored: () => tell({ kind: 'ignored' }),
+      failed: (reason) => tell({ kind: 'failed', reason }),
+      ended: (reason) => tell({ kind: 'ended', reason }),
+    });
+    child.cell = cell;
+    child.lastCell = cell;
+  }
+
+  /** While it starts itself, a supervisor has no turns yet: it hears at once. Afterwards, as mail. */
+  #deliver(child: Child, cell: Cell, fate: Fate): void {
+    const own = this.context.cell;
+    if (own.fenced) return;
+    if (own.starting) this.#notify(child, cell, fate);
+    else this.context.post(() => this.#notify(child, cell, fate));
+  }
+
+  /** Tells a child to stop, within its own allowance and what is left of ours. */
+  tellToStop(child: Child): void {
+    child.send({ type: 'terminate' });
+    const { shutdownMs } = child.spec;
+    if (shutdownMs === 'brutal_kill') child.cell?.kill();
+    else child.cell?.stop('shutdown', this.allowedUntil(shutdownMs));
+  }
+
+  allowedUntil(shutdownMs: number): number {
+    const now = this.context.now();
+    return Math.min(now + shutdownMs, now + this.#budget(now));
+  }
+
+  /** The time for stopping children is used up: the rest are killed together. */
+  get outOfTime(): boolean {
+    return this.#budget(this.context.now()) < GONE_MS;
+  }
+
+  #budget(now: number): number {
+    const { stopDeadline } = this.context;
+    return stopDeadline === Number.POSITIVE_INFINITY ? stopDeadline : (stopDeadline - now) * (1 - RESERVE);
+  }
+
+  /** Takes note of a child that ended after it was told to. */
+  stopped(child: Child, reason: ExitReason): void {
+    child.cell = undefined;
+    child.exit = undefined;
+    child.send({ type: 'exited', again: false });
+    child.place.markGone();
+    if (!stoppedWell(child.spec, reason)) this.report('supervisor.child.shutdown_failed', child, { reason });
+  }
+
+  /** Takes note of the outcome of a start. */
+  started(child: Child, fate: Fate, again: boolean): boolean {
+    if (fate.kind === 'started') {
+      child.startedAt = this.context.now();
+      child.send({ type: 'started' });
+      this.report('supervisor.child.started', child, {});
+      return true;
+    }
+    child.cell = undefined;
+    if (fate.kind === 'ignored') {
+      child.send({ type: 'ignored' });
+      child.place.markGone();
+      return true;
+    }
+    const reason = fate.kind === 'failed' ? fate.reason : 'normal';
+    child.lastReason = reason;
+    child.send({ type: 'start_failed', again });
+    if (!again) child.place.markGone();
+    this.report('supervisor.child.start_failed', child, { reason });
+    return false;
+  }
+
+  /** Counts a failure; `undefined` when the limit is passed, otherwise the delay before the restart, ms. */
+  countFailure(child: Child, reason: ExitReason): number | undefined {
+    const now = this.context.now();
+    const delay = child.failed(reason, now, this.context.random);
+    const { giveUp } = this.rules;
+    if (giveUp === 'never') return delay;
+    if (giveUp !== undefined) return child.failures > giveUp.afterFailures ? undefined : delay;
+    return this.limit.allows(now) ? delay : undefined;
+  }
+
+  restarted(child: Child): void {
+    child.restarts += 1;
+    if (!this.system.events.active) return;
+    const { intensity, periodMs } = this.rules;
+    const used = this.limit.used(this.context.now());
+    this.report('supervisor.child.restarted', child, { restarts: child.restarts, used, intensity, periodMs });
+  }
+
+  /** Announces that it gives up on a child; returns the reason with which the supervisor ends. */
+  giveUp(child: Child): ExitReason {
+    const { periodMs, onGiveUp } = this.rules;
+    const restarts =
+      this.rules.giveUp === undefined ? this.limit.used(this.context.now()) - 1 : child.failures - 1;
+    const last = child.lastReason;
+    this.report('supervisor.gave_up', child, { restarts, periodMs, last });
+    if (onGiveUp === 'shutdown') return 'shutdown';
+    return { gaveUp: { supervisor: this.context.path, child: child.id, restarts, periodMs, last } };
+  }
+
+  reportEnd(child: Child, reason: ExitReason): void {
+    if (child.spec.restart === 'permanent' || !isClean(reason))
+      this.report('supervisor.child.ended', child, { reason });
+  }
+
+  report<T extends Extract<EventType, `supervisor.${string}`>>(
+    type: T,
+    child: Child,
+    data: Omit<EventMap[T], 'path' | 'child'>,
+  ): void {
+    const { events } = this.system;
+    if (events.active)
+      events.emit(type, { path: this.context.path, child: child.id, ...data } as EventMap[T]);
+  }
+
+  /** A refusal in OTP's words. */
+  refusal(
+    code:
+      | 'ERR_CHILD_NOT_FOUND'
+      | 'ERR_STOPPING'
+      | Child['standing']['onStart']
+      | 'ERR_CHILD_RUNNING'
+      | 'ERR_CHILD_RESTARTING',
+    id: string,
+  ): Error {
+    return createError(code, { supervisor: this.context.path, child: id, target: this.context.path });
+  }
+}
