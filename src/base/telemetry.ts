@@ -115,6 +115,8 @@ export class EventStream {
   /** Listeners removed because they threw. */
   brokenListeners = 0;
   readonly #listeners = new Set<EventListener>();
+  /** Listeners of one type: others cost an event of another type nothing but a look-up. */
+  readonly #byType = new Map<EventType, Set<EventListener>>();
   readonly #wall: () => number;
 
   constructor(wall: () => number) {
@@ -123,30 +125,46 @@ export class EventStream {
 
   /** Listens to all events; returns the function that stops it. */
   listen(listener: EventListener): () => void {
-    this.#listeners.add(listener);
-    this.active = true;
-    return () => {
-      this.#listeners.delete(listener);
-      this.active = this.#listeners.size > 0;
-    };
+    return this.#add(this.#listeners, listener);
   }
 
-  /** Listens to one type of event. */
+  /** Listens to one type of event. Within one event, those who listen to all come first. */
   on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
-    return this.listen((event) => {
-      if (event.type === type) listener(event as Extract<TroupeEvent, { type: T }>);
-    });
+    let listeners = this.#byType.get(type);
+    if (listeners === undefined) {
+      listeners = new Set();
+      this.#byType.set(type, listeners);
+    }
+    // A function of its own, so that the same listener may be given twice.
+    return this.#add(listeners, (event) => listener(event as Extract<TroupeEvent, { type: T }>));
   }
 
   emit<T extends EventType>(type: T, data: EventMap[T]): void {
     if (!this.active) return;
+    const typed = this.#byType.get(type);
+    if (this.#listeners.size === 0 && (typed === undefined || typed.size === 0)) return;
     const event = Object.freeze({ type, at: this.#wall(), ...data }) as unknown as TroupeEvent;
-    for (const listener of [...this.#listeners]) {
+    this.#tell(this.#listeners, event);
+    if (typed !== undefined) this.#tell(typed, event);
+  }
+
+  #add(listeners: Set<EventListener>, listener: EventListener): () => void {
+    listeners.add(listener);
+    this.active = true;
+    return () => this.#remove(listeners, listener);
+  }
+
+  #remove(listeners: Set<EventListener>, listener: EventListener): void {
+    listeners.delete(listener);
+    this.active = this.#listeners.size > 0 || [...this.#byType.values()].some(({ size }) => size > 0);
+  }
+
+  #tell(listeners: Set<EventListener>, event: TroupeEvent): void {
+    for (const listener of [...listeners]) {
       try {
         listener(event);
       } catch {
-        this.#listeners.delete(listener);
-        this.active = this.#listeners.size > 0;
+        this.#remove(listeners, listener);
         this.brokenListeners += 1;
       }
     }

@@ -86,3 +86,15 @@ test('a listener may stop itself and others while an event is told', () => {
   events.emit('host.stalled', { lateMs: 2 });
   expect(seen).toEqual(['first', 'second', 'second', 'third']);
 });
+
+test('events of other types than those listened to are not even built', () => {
+  let built = 0;
+  const events = new EventStream(() => ++built);
+  const stop = events.on('host.stalled', () => undefined);
+  events.emit('breaker.closed', { path: 'b' });
+  expect(built).toBe(0);
+  events.emit('host.stalled', { lateMs: 1 });
+  expect(built).toBe(1);
+  stop();
+  expect(events.active).toBe(false);
+});
