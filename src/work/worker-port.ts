@@ -94,7 +94,7 @@ export interface WorkerPortListeners {
   pong(id: number): void;
   /** A line it printed (on either output) or logged, without its end; long ones are cut. */
   stderr(line: string): void;
-  /** It broke the protocol: ERR_FRAME_TOO_LARGE, ERR_FRAME_MALFORMED or ERR_WORKER_PROTOCOL. It is being killed. */
+  /** ERR_WORKER_PROTOCOL: what it sent is no message, or it no longer reads. It is being killed. */
   broke(error: TroupeError): void;
   /** A reply nobody waits for, or a message of a kind this version does not know: counted, never delivered. */
   dropped(why: string): void;
