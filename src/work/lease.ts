@@ -1,0 +1,99 @@
+/**
+ * A worker of one's own for a while: jobs run on it one after another, and nobody else's in between.
+ *
+ * Invariant: it is given back exactly once, whoever asks and however often; a job still running then is cancelled in two
+ * stages, and the worker goes to nobody before it has given that up. A lease whose worker ended is over by itself.
+ */
+import { createError } from '../base/errors.ts';
+import { rejectLater } from '../resilience/call.ts';
+import type { Job } from './job.ts';
+import type { JobOptions } from './pool-options.ts';
+import type { PoolWorker, WorkerHolder } from './pool-worker.ts';
+
+/** A worker that its holder alone may use, until it is released. */
+export interface Lease {
+  /** Which worker: its id within the pool, its kind, its OS process if it has one. */
+  readonly worker: { readonly id: string; readonly kind: string; readonly pid: number | undefined };
+  /** `false` once it was released or its worker has ended. */
+  readonly active: boolean;
+  /**
+   * Runs a job on this worker, one at a time. It is never tried on another.
+   *
+   * @throws ERR_LEASE_OVER, ERR_JOB_INVALID, ERR_JOB_FAILED, ERR_JOB_TIMEOUT, ERR_JOB_ABORTED, ERR_WORKER_EXITED,
+   *   ERR_WORKER_PROTOCOL
+   */
+  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown>;
+  /** Gives the worker back. Only the first time counts. */
+  release(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a lease needs of the desk that gave it. */
+export interface LeaseDesk {
+  readonly path: string;
+  /** Runs a job on a leased worker; `begun` is given the job before it starts. */
+  runOn(
+    worker: PoolWorker,
+    request: { readonly name: string; readonly args: unknown; readonly options: JobOptions | undefined },
+    begun: (job: Job) => void,
+  ): Promise<unknown>;
+  now(): number;
+  leaseOver(): void;
+}
+
+export class WorkerLease implements Lease, WorkerHolder {
+  readonly #desk: LeaseDesk;
+  readonly #worker: PoolWorker;
+  #active = true;
+  #job: Job | undefined;
+
+  constructor(desk: LeaseDesk, worker: PoolWorker) {
+    this.#desk = desk;
+    this.#worker = worker;
+  }
+
+  get worker(): Lease['worker'] {
+    return { id: this.#worker.id, kind: this.#worker.kind, pid: this.#worker.pid };
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown> {
+    if (!this.#active) {
+      const data = { pool: this.#desk.path, worker: this.#worker.id, job: name };
+      return rejectLater(createError('ERR_LEASE_OVER', data));
+    }
+    if (this.#worker.running) {
+      const why = 'the worker of this lease still runs the one before; await it, or take another lease';
+      return rejectLater(createError('ERR_JOB_INVALID', { job: name, why }));
+    }
+    return this.#desk.runOn(this.#worker, { name, args, options }, (job) => {
+      this.#job = job;
+    });
+  }
+
+  release(): void {
+    if (!this.#over()) return;
+    this.#job?.abandon(undefined);
+    this.#worker.giveBack(this.#desk.now(), 'checkin_released');
+  }
+
+  lost(): void {
+    this.#over();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+
+  /** Whether this is the end of it. */
+  #over(): boolean {
+    if (!this.#active) return false;
+    this.#active = false;
+    this.#desk.leaseOver();
+    return true;
+  }
+}

@@ -1,0 +1,529 @@
+/**
+ * One live worker of a pool: its chart, its port, and the job it has in flight. It is stepped in the turn of whoever leases
+ * it, answers, or finds it gone, so that a lease passes through no mailbox.
+ *
+ * Invariants: the chart alone decides whether it takes work; a job given to {@link PoolWorker.run} is told of exactly one of
+ * its four endings; once its owner has heard `gone`, it holds no timer and no process. It does not know what a job's deadline
+ * is or whether one is tried again: that is the job's and the desk's business.
+ */
+import {
+  type LeaseVerdict,
+  type PoolWorkerEvent,
+  poolWorkerMachine,
+} from '../../actors/pool-worker.machine.ts';
+import { createError, isTroupeError, type TroupeError } from '../base/errors.ts';
+import type { Host, Timer } from '../base/host.ts';
+import type { EventStream } from '../base/telemetry.ts';
+import type { ChartSnapshot } from '../chart/chart.ts';
+import { compileChart } from '../chart/compile.ts';
+import { ChartRunner } from '../chart/runner.ts';
+import { Pulse } from './pulse.ts';
+import { WorkerHistory, type WorkerTransition } from './worker-history.ts';
+import type {
+  WorkerEnd,
+  WorkerFailure,
+  WorkerKind,
+  WorkerPort,
+  WorkerPortListeners,
+  WorkerReady,
+} from './worker-port.ts';
+
+/** What a worker runs. Exactly one of the four endings is told. */
+export interface Assignment {
+  readonly name: string;
+  readonly args: unknown;
+  succeeded(value: unknown, now: number): void;
+  failed(failure: WorkerFailure, now: number): void;
+  /** It gave up, because it was asked to or because it is shutting down. */
+  cancelled(now: number): void;
+  /** It ended with the job in flight: nobody knows how far it came. */
+  died(error: TroupeError, now: number): void;
+}
+
+/** How a worker is watched and ended. All ms, but `pingMisses`. */
+export interface WorkerSettings {
+  readonly pingEveryMs: number;
+  readonly pingTimeoutMs: number;
+  readonly pingMisses: number;
+  readonly cancelGraceMs: number;
+  readonly closeGraceMs: number;
+}
+
+/** Who has a worker, and hears of it. */
+export interface WorkerOwner {
+  readonly host: Host;
+  readonly events: EventStream;
+  readonly path: string;
+  readonly settings: WorkerSettings;
+  /** It came to take jobs. Comes before it is available for the first time. */
+  started(worker: PoolWorker, startMs: number): void;
+  /** It takes work from now on. */
+  available(worker: PoolWorker): void;
+  /** It takes no work any more, though nobody has taken it. */
+  unavailable(worker: PoolWorker): void;
+  /** The last of it is gone. Once. */
+  gone(worker: PoolWorker): void;
+}
+
+/** Who holds a worker between jobs. */
+export interface WorkerHolder {
+  /** It is gone. Once, and only while held. */
+  lost(): void;
+}
+
+/** Whoever waits for the same worker to start and to end: its actor. */
+export interface WorkerWatcher {
+  started(): void;
+  gone(): void;
+}
+
+/** Which worker to make. */
+export interface WorkerPlan {
+  readonly id: string;
+  readonly kind: WorkerKind;
+  /** Which of the pool's places it fills. */
+  readonly seat: number;
+}
+
+const chart = compileChart(poolWorkerMachine);
+
+const PORT_READY: PoolWorkerEvent = { type: 'port.ready' };
+const LEASE_TAKEN: PoolWorkerEvent = { type: 'lease.taken' };
+const LEASE_RETURNED: PoolWorkerEvent = { type: 'lease.returned' };
+const WORK_DOUBTED: PoolWorkerEvent = { type: 'work.doubted' };
+const CHECK_PASSED: PoolWorkerEvent = { type: 'check.passed' };
+const CLOSE_WANTED: PoolWorkerEvent = { type: 'close.wanted' };
+const KILL_WANTED: PoolWorkerEvent = { type: 'kill.wanted' };
+const PORT_BROKE: PoolWorkerEvent = { type: 'port.broke' };
+const PORT_LOST: PoolWorkerEvent = { type: 'port.lost' };
+const PORT_ENDED: PoolWorkerEvent = { type: 'port.ended' };
+
+/** How an end looks to people: `exit code 1`, `signal SIGKILL`, `spawn python3 ENOENT`. */
+export const describeEnd = (end: WorkerEnd): string => {
+  if (end.error !== undefined) return end.error.message;
+  return end.signal === null ? `exit code ${end.code ?? 'unknown'}` : `signal ${end.signal}`;
+};
+
+export class PoolWorker implements WorkerPortListeners {
+  readonly id: string;
+  readonly kind: string;
+  readonly seat: number;
+  /** Ready and healthy. */
+  takesWork = false;
+  /** Answered, well or not. */
+  jobsDone = 0;
+  jobsSucceeded = 0;
+  /** Answers nobody waited for, and messages it should not have sent. */
+  dropCount = 0;
+  info: WorkerReady | undefined;
+  end: WorkerEnd | undefined;
+  watcher: WorkerWatcher | undefined;
+  readonly #owner: WorkerOwner;
+  readonly #workerKind: WorkerKind;
+  readonly #history: WorkerHistory;
+  readonly #pulse: Pulse;
+  readonly #runner;
+  #lease: LeaseVerdict = 'withhold';
+  #sound = false;
+  #port: WorkerPort | undefined;
+  #openedAt = 0;
+  #readyAt = 0;
+  #job: Assignment | undefined;
+  #jobId = 0;
+  #checkedOut = false;
+  /** Who keeps it between jobs. */
+  #holder: WorkerHolder | undefined;
+  #cancelAsked = false;
+  /** It gave up a job only when asked to, and is looked at before it gets another. */
+  #doubtful = false;
+  #dismissed = false;
+  #killedFor: string | undefined;
+  #breach: TroupeError | undefined;
+  #graceTimer: Timer | undefined;
+  #retired = false;
+  #told = false;
+  /** Where its chart stood, and why and when it is being stepped: for the history. */
+  #before: ChartSnapshot = chart.initial.snapshot;
+  #why = '';
+  #now = 0;
+
+  constructor(plan: WorkerPlan, owner: WorkerOwner) {
+    this.id = plan.id;
+    this.kind = plan.kind.name;
+    this.seat = plan.seat;
+    this.#workerKind = plan.kind;
+    this.#owner = owner;
+    this.#history = new WorkerHistory(owner.host.monotonic());
+    this.#pulse = new Pulse(owner.host, owner.settings, {
+      ping: (id) => this.#port?.ping(id),
+      idleSince: () => (this.takesWork ? this.#history.since : undefined),
+      isTaken: () => this.#checkedOut,
+      passed: () => this.#step(CHECK_PASSED, 'health_restored'),
+      missed: (misses) => this.#missed(misses),
+    });
+    this.#runner = new ChartRunner({
+      chart,
+      perform: {
+        decide: ({ lease }) => {
+          this.#lease = lease;
+        },
+        judge: ({ sound }) => {
+          this.#sound = sound;
+        },
+        probe: () => this.#pulse.probe(),
+        closePort: () => this.#close(),
+        killPort: () => this.#port?.kill(),
+        retire: () => this.#retire(),
+      },
+      onStep: ({ snapshot }) => this.#note(snapshot),
+    });
+    this.#runner.start();
+  }
+
+  get pid(): number | undefined {
+    return this.info?.pid ?? this.#port?.pid;
+  }
+
+  /** Whether it ended otherwise than asked to. */
+  get crashed(): boolean {
+    return !this.#dismissed;
+  }
+
+  get gone(): boolean {
+    return this.#retired;
+  }
+
+  /** How long it has been there to take jobs, ms; 0 if it never was. */
+  get livedMs(): number {
+    return this.info === undefined ? 0 : this.#owner.host.monotonic() - this.#readyAt;
+  }
+
+  /** The job in flight, by name; for people. */
+  get jobName(): string | undefined {
+    return this.#job?.name;
+  }
+
+  /** Its two regions, for people. */
+  get states(): { readonly state: string; readonly health: string; readonly sinceMs: number } {
+    const { lifecycle, health } = regionsOf(this.#runner.snapshot);
+    return { state: lifecycle, health, sinceMs: this.#history.since };
+  }
+
+  history(): readonly WorkerTransition[] {
+    return this.#history.list();
+  }
+
+  // ── what its owner does with it ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts it. What comes of it is told to the owner. One that was told to end before does not begin. */
+  open(): void {
+    if (this.#port !== undefined) return;
+    if (this.#lease === 'never') {
+      this.abandon();
+      return;
+    }
+    this.#openedAt = this.#owner.host.monotonic();
+    this.#port = this.#workerKind.open(this.#owner.host, `${this.#owner.path}/${this.id}`, this);
+  }
+
+  /** It was never opened and never will be. */
+  abandon(): void {
+    if (this.#port === undefined) this.#step(PORT_ENDED, 'never_started');
+  }
+
+  /** Takes it, for one job or for a holder: it is nobody else's until it is given back. Only where it takes work. */
+  checkOut(holder: WorkerHolder | undefined, now: number): void {
+    this.takesWork = false;
+    this.#checkedOut = true;
+    this.#holder = holder;
+    this.#step(LEASE_TAKEN, 'checkout', now);
+  }
+
+  /**
+   * Sends it a job; one at a time.
+   *
+   * @throws ERR_JOB_INVALID, ERR_FRAME_TOO_LARGE: the job's fault; ERR_WORKER_PROTOCOL: the worker's, and it goes
+   */
+  run(job: Assignment, remainingMs: number): void {
+    this.#jobId += 1;
+    this.#job = job;
+    try {
+      this.#livePort().run({ id: this.#jobId, name: job.name, args: job.args, remainingMs });
+    } catch (error) {
+      this.#job = undefined;
+      if (isTroupeError(error, 'ERR_JOB_INVALID') || isTroupeError(error, 'ERR_FRAME_TOO_LARGE')) throw error;
+      const breach = isTroupeError(error) ? error : this.#protocolError('it could not be written to', error);
+      this.broke(breach);
+      throw breach;
+    }
+  }
+
+  /** Whether it runs a job. */
+  get running(): boolean {
+    return this.#job !== undefined;
+  }
+
+  /** Two-staged: it is asked to give the job up, and killed when it has not after the grace. */
+  cancel(job: Assignment, reason: string): void {
+    if (this.#job !== job || this.#cancelAsked) return;
+    this.#cancelAsked = true;
+    this.#port?.cancel(this.#jobId, reason);
+    const { host, settings } = this.#owner;
+    this.#graceTimer?.cancel();
+    this.#graceTimer = host.timer(settings.cancelGraceMs, 'cancel grace', () =>
+      this.condemn('cancel_ignored'),
+    );
+  }
+
+  /** Gives it back: at once, or, where a job is still in flight, as soon as it has given that up. */
+  giveBack(now: number, reason: string): void {
+    this.#holder = undefined;
+    if (this.#job !== undefined) {
+      this.cancel(this.#job, reason);
+      return;
+    }
+    this.#checkedOut = false;
+    const doubtful = this.#doubtful;
+    this.#doubtful = false;
+    if (doubtful) this.#step(WORK_DOUBTED, 'checkin_cancelled', now);
+    else this.#step(LEASE_RETURNED, reason, now);
+  }
+
+  /** It is no longer needed: it ends in order, or is killed after the grace. */
+  dismiss(reason: string): void {
+    this.#dismissed = true;
+    this.#step(CLOSE_WANTED, reason);
+  }
+
+  /** It is killed. */
+  condemn(reason: string): void {
+    this.#killedFor ??= reason;
+    this.#step(KILL_WANTED, reason);
+  }
+
+  /** Nobody waits for its job any longer, because its pool is no more. */
+  forsake(error: TroupeError): void {
+    const job = this.#job;
+    this.#job = undefined;
+    if (job !== undefined) job.died(error, this.#owner.host.monotonic());
+  }
+
+  /** The loop was held for so long: what it could not have heard is not held against it. */
+  stalled(lateMs: number): void {
+    this.#pulse.stalled(lateMs);
+  }
+
+  /** What to say of its end when nobody was waiting for it. */
+  endError(): TroupeError {
+    const how = this.end === undefined ? (this.#killedFor ?? 'it was not opened') : this.#how(this.end);
+    const data = {
+      worker: this.name,
+      how,
+      job: 'no job',
+      pid: this.pid,
+      lastStderr: this.end?.lastStderr ?? [],
+    };
+    return createError('ERR_WORKER_EXITED', data, { cause: this.#breach ?? this.end?.error, stack: false });
+  }
+
+  /** What to say when it ended before it took any job. */
+  startError(): TroupeError {
+    if (this.#breach !== undefined) return this.#breach;
+    const how = this.end === undefined ? (this.#killedFor ?? 'it was not opened') : this.#how(this.end);
+    const data = { worker: this.name, why: how, lastStderr: this.end?.lastStderr ?? [] };
+    return createError('ERR_WORKER_START', data, { cause: this.end?.error, stack: false });
+  }
+
+  // ── what its port tells ──────────────────────────────────────────────────────────────────────────────────────────
+
+  ready(info: WorkerReady): void {
+    this.info = info;
+    const now = this.#owner.host.monotonic();
+    this.#move(PORT_READY, 'init_complete', now);
+    if (this.#lease !== 'offer') return;
+    this.#readyAt = now;
+    this.#pulse.start();
+    this.#owner.started(this, now - this.#openedAt);
+    this.watcher?.started();
+    this.#tell();
+  }
+
+  succeeded(jobId: number, value: unknown): void {
+    const job = this.#take(jobId);
+    if (job === undefined) return;
+    const now = this.#owner.host.monotonic();
+    this.jobsSucceeded += 1;
+    job.succeeded(value, now);
+    this.#rest(now, 'checkin_success');
+  }
+
+  failed(jobId: number, failure: WorkerFailure): void {
+    const job = this.#take(jobId);
+    if (job === undefined) return;
+    const now = this.#owner.host.monotonic();
+    job.failed(failure, now);
+    this.#rest(now, 'checkin_error');
+  }
+
+  cancelled(jobId: number): void {
+    const job = this.#take(jobId);
+    if (job === undefined) return;
+    const now = this.#owner.host.monotonic();
+    job.cancelled(now);
+    this.#rest(now, 'checkin_cancelled');
+  }
+
+  pong(id: number): void {
+    this.#pulse.pong(id);
+  }
+
+  stderr(line: string): void {
+    const { events, path } = this.#owner;
+    if (events.active) events.emit('pool.worker.stderr', { path, worker: this.id, pid: this.pid, line });
+  }
+
+  broke(error: TroupeError): void {
+    this.#breach ??= error;
+    this.#step(PORT_BROKE, 'protocol_broken');
+  }
+
+  dropped(why: string): void {
+    this.dropCount += 1;
+    const { events, path } = this.#owner;
+    if (events.active) events.emit('pool.reply.dropped', { path, worker: this.id, why });
+  }
+
+  ended(end: WorkerEnd): void {
+    this.end = end;
+    const now = this.#owner.host.monotonic();
+    const how = this.#how(end);
+    this.#step(PORT_LOST, how, now);
+    const job = this.#job;
+    this.#job = undefined;
+    if (job !== undefined) job.died(this.#deathOf(job, end, how), now);
+    const { events, path } = this.#owner;
+    if (events.active) {
+      const cause = this.#breach ?? end.error;
+      const { lastStderr } = end;
+      events.emit('pool.worker.ended', { path, worker: this.id, pid: this.pid, how, cause, lastStderr });
+    }
+    this.#step(PORT_ENDED, how, now);
+  }
+
+  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Its path, for errors and logs. */
+  get name(): string {
+    return `${this.#owner.path}/${this.id}`;
+  }
+
+  #livePort(): WorkerPort {
+    if (this.#port !== undefined && this.end === undefined) return this.#port;
+    throw this.#protocolError('it has ended');
+  }
+
+  #protocolError(why: string, cause?: unknown): TroupeError {
+    return createError('ERR_WORKER_PROTOCOL', { worker: this.name, why }, { cause, outcome: 'not_started' });
+  }
+
+  /** The job that an answer is for; `undefined` and counted where nobody waits for it. */
+  #take(jobId: number): Assignment | undefined {
+    const job = this.#job;
+    if (job === undefined || jobId !== this.#jobId) {
+      this.dropped(`an answer to job ${jobId}, which is not in flight`);
+      return undefined;
+    }
+    this.#job = undefined;
+    this.jobsDone += 1;
+    return job;
+  }
+
+  #rest(now: number, reason: string): void {
+    if (this.#cancelAsked) {
+      this.#cancelAsked = false;
+      this.#doubtful = true;
+      this.#graceTimer?.cancel();
+    }
+    if (this.#holder === undefined) this.giveBack(now, reason);
+  }
+
+  #how(end: WorkerEnd): string {
+    const how = describeEnd(end);
+    return this.#killedFor === undefined ? how : `${how}, killed: ${this.#killedFor}`;
+  }
+
+  #deathOf(job: Assignment, end: WorkerEnd, how: string): TroupeError {
+    const { code, signal, lastStderr } = end;
+    const data = { worker: this.name, job: job.name, how, pid: this.pid, code, signal, lastStderr };
+    const breach = this.#breach;
+    if (breach === undefined)
+      return createError('ERR_WORKER_EXITED', data, { cause: end.error, stack: false });
+    return createError(
+      'ERR_WORKER_PROTOCOL',
+      { ...data, why: breach.message },
+      { cause: breach, stack: false },
+    );
+  }
+
+  #step(event: PoolWorkerEvent, reason: string, now = this.#owner.host.monotonic()): void {
+    this.#move(event, reason, now);
+    this.#tell();
+  }
+
+  #move(event: PoolWorkerEvent, reason: string, now: number): void {
+    this.#why = reason;
+    this.#now = now;
+    this.#runner.send(event);
+  }
+
+  #note(after: ChartSnapshot): void {
+    const from = regionsOf(this.#before).lifecycle;
+    const to = regionsOf(after).lifecycle;
+    this.#before = after;
+    if (from === to) return;
+    const reason = this.#why;
+    const inStateMs = this.#history.note(from, to, reason, this.#now);
+    const { events, path } = this.#owner;
+    if (!events.active) return;
+    events.emit('pool.worker.transitioned', { path, worker: this.id, from, to, reason, inStateMs });
+  }
+
+  #missed(misses: number): void {
+    const limit = this.#owner.settings.pingMisses;
+    if (misses >= limit) this.#killedFor ??= 'health_check_failed';
+    this.#step({ type: 'check.missed', misses, limit }, 'health_check_failed');
+  }
+
+  /** Tells the owner what a step has changed, once it is complete. */
+  #tell(): void {
+    const takes = this.#lease === 'offer' && this.#sound;
+    if (takes !== this.takesWork) {
+      this.takesWork = takes;
+      if (takes) this.#owner.available(this);
+      else this.#owner.unavailable(this);
+    }
+    if (!this.#retired || this.#told) return;
+    this.#told = true;
+    const holder = this.#holder;
+    this.#holder = undefined;
+    holder?.lost();
+    this.#owner.gone(this);
+    this.watcher?.gone();
+  }
+
+  #close(): void {
+    const { host, settings } = this.#owner;
+    this.#port?.close();
+    this.#graceTimer?.cancel();
+    this.#graceTimer = host.timer(settings.closeGraceMs, 'close grace', () => this.condemn('close_ignored'));
+  }
+
+  #retire(): void {
+    this.#retired = true;
+    this.#graceTimer?.cancel();
+    this.#pulse.stop();
+  }
+}
+
+const regionsOf = (snapshot: ChartSnapshot): { readonly lifecycle: string; readonly health: string } =>
+  snapshot.value as { lifecycle: string; health: string };

@@ -1,0 +1,47 @@
+/**
+ * What a worker went through: its last transitions, newest last, each with its reason.
+ *
+ * Invariant: bounded, whatever a worker lives through; the oldest are forgotten. It is for people: nothing decides by it.
+ */
+
+/** One transition of a worker. */
+export interface WorkerTransition {
+  readonly from: string;
+  readonly to: string;
+  /** Why, in a few words: `checkout`, `health_check_failed`, `exited (signal SIGKILL)` … */
+  readonly reason: string;
+  /** How long it had been in `from`, ms. */
+  readonly msInState: number;
+  /** The instant on `host.monotonic()`. */
+  readonly at: number;
+}
+
+/** How many transitions a worker remembers: enough for a whole life in trouble, a few KB a worker. */
+export const HISTORY_LIMIT = 32;
+
+export class WorkerHistory {
+  readonly #ring: WorkerTransition[] = [];
+  #next = 0;
+  /** When it entered the state it is in. */
+  since: number;
+
+  constructor(now: number) {
+    this.since = now;
+  }
+
+  /** Notes a transition at `now`; returns how long the state before lasted. */
+  note(from: string, to: string, reason: string, now: number): number {
+    const msInState = now - this.since;
+    this.since = now;
+    this.#ring[this.#next] = { from, to, reason, msInState, at: now };
+    this.#next = (this.#next + 1) % HISTORY_LIMIT;
+    return msInState;
+  }
+
+  /** Oldest first. */
+  list(): readonly WorkerTransition[] {
+    const { length } = this.#ring;
+    const start = length < HISTORY_LIMIT ? 0 : this.#next;
+    return Array.from({ length }, (_, i) => this.#ring[(start + i) % length] as WorkerTransition);
+  }
+}
