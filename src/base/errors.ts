@@ -304,6 +304,12 @@ export const ERRORS = {
     'the job for pool {pool} was aborted while it waited',
     "The caller's signal fired before a worker was free; the job never ran.",
   ),
+  ERR_LEASE_OVER: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: the lease of {worker} is over, {job} was not run',
+    'It was released, or its worker has ended; take another lease.',
+  ),
   ERR_JOB_TIMEOUT: entry(
     'PoolError',
     'unknown',
