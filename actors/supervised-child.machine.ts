@@ -1,140 +1,117 @@
 /**
- * The lifecycle of one child as its supervisor sees it. It is what runs: `src/supervision/` steps it and carries out what its
- * actions write, never branching on a state's name.
+ * The lifecycle of one child as its supervisor sees it: which operations it takes, what is reported of it, and when it
+ * waits before it is started again. It is what runs: `src/supervision/` steps it and acts on what its actions write.
  *
- * Invariants: an end that nobody asked for, and a start that failed, are put to the supervisor's judgement exactly once,
- * when they happen; the end of a delay or a hold is judged by nobody. A delay is armed just as long as the child backs off. A
- * child that was asked to stop never starts by itself. It reads no clock and counts nothing: how long a delay is,
- * and whether the limit is reached, is the supervisor's to say.
+ * Invariant: every state stands for exactly one answer to each operation (OTP's `running`, `restarting`, `already_present` …),
+ * written on entry. It does not know strategies, siblings or clocks: which child restarts when is the supervisor's.
  */
 import { setup } from 'xstate';
 
-/** What stands in the supervisor's list of children: OTP's `undefined` and `restarting`, a pid, and our hold. */
-export type ChildStatus = 'undefined' | 'starting' | 'running' | 'restarting' | 'held' | 'stopping' | 'gone';
-
-/** What its supervisor is to do about it. `judge`: count this failure and answer it with an event, or leave it. */
-export type ChildCommand =
-  | 'start'
-  | 'abort_start'
-  | 'shut_down'
-  | 'judge'
-  | 'arm_backoff'
-  | 'cancel_backoff'
-  | 'arm_hold'
-  | 'cancel_hold';
+/** What a child's supervisor reports of it, and answers to operations on it. `null` lets the operation through. */
+export interface ChildStanding {
+  /** OTP's which_children. */
+  readonly listed: 'undefined' | 'running' | 'restarting' | 'starting' | 'stopping';
+  /** The answer to starting a child of this id. */
+  readonly onStart: 'ERR_CHILD_ALREADY_PRESENT' | 'ERR_CHILD_ALREADY_STARTED';
+  readonly onRestart: 'ERR_CHILD_RUNNING' | 'ERR_CHILD_RESTARTING' | null;
+  readonly onDelete: 'ERR_CHILD_RUNNING' | 'ERR_CHILD_RESTARTING' | null;
+  /** A restart of it is due: a request to recycle it is answered `already`. */
+  readonly due: boolean;
+}
 
 export type SupervisedChildEvent =
   | { readonly type: 'start' }
   | { readonly type: 'started' }
   | { readonly type: 'ignored' }
-  | { readonly type: 'start_failed' }
-  | { readonly type: 'exited' }
-  | { readonly type: 'retry' }
+  | { readonly type: 'start_failed'; readonly again: boolean }
+  | { readonly type: 'exited'; readonly again: boolean }
   | { readonly type: 'back_off' }
   | { readonly type: 'backoff_elapsed' }
-  | { readonly type: 'hold' }
-  | { readonly type: 'release' }
   | { readonly type: 'terminate' }
   | { readonly type: 'forget' };
 
 const noop = (): void => {};
 
+const PRESENT = { onStart: 'ERR_CHILD_ALREADY_PRESENT', onRestart: null, onDelete: null } as const;
+const ALIVE = {
+  onStart: 'ERR_CHILD_ALREADY_STARTED',
+  onRestart: 'ERR_CHILD_RUNNING',
+  onDelete: 'ERR_CHILD_RUNNING',
+} as const;
+const DUE = {
+  onStart: 'ERR_CHILD_ALREADY_PRESENT',
+  onRestart: 'ERR_CHILD_RESTARTING',
+  onDelete: 'ERR_CHILD_RESTARTING',
+} as const;
+
 export const supervisedChildMachine = setup({
   types: { events: {} as SupervisedChildEvent },
   actions: {
-    /** What the supervisor's list shows from now on. */
-    report: (_, _params: { status: ChildStatus }) => noop(),
-    /** What the supervisor does now. */
-    command: (_, _params: { do: ChildCommand }) => noop(),
+    /** What is reported of the child from now on. */
+    stand: (_, _params: ChildStanding) => noop(),
+    /** The wait is over or called off. */
+    disarmBackoff: noop,
+  },
+  guards: {
+    again: ({ event }) => (event.type === 'exited' || event.type === 'start_failed') && event.again,
   },
 }).createMachine({
   id: 'supervised-child',
-  description: 'One child of a supervisor, from its spec to its end.',
+  description: 'One child of a supervisor.',
   initial: 'stopped',
   meta: {
     events: {
-      start: 'Its supervisor wants it: at first, again after a stop, or with its group.',
-      started: 'Its init is done: it lives.',
-      ignored: 'Its init declined: there is nothing to run, and that is no failure.',
-      start_failed: 'Its init failed, was aborted, or was too slow.',
-      exited: 'It ended, for whatever reason.',
-      retry: 'Judged: it starts again at once.',
-      back_off: 'Judged: it starts again after a delay; while it waits already, after the delay set anew.',
-      backoff_elapsed: 'The delay is over.',
-      hold: 'Something it depends on is open: it waits for that instead of starting.',
-      release: 'What it waited for lets it start, or has kept it long enough.',
-      terminate: 'It shall stop, or stop waiting.',
+      start: 'Its supervisor starts it.',
+      started: 'Its init has succeeded.',
+      ignored: 'Its init chose not to run.',
+      start_failed: 'Its init failed; `again` when it is to be tried again.',
+      exited: 'It has ended, with all below it; `again` when its restart type asks for another.',
+      back_off: 'It shall wait before it is started again.',
+      backoff_elapsed: 'The wait is over.',
+      terminate: 'It is to stop, or not to be started again.',
       forget: 'Its spec is deleted.',
     },
   },
   states: {
     stopped: {
-      description: 'Known, and not running: before its first start, stopped, done, or waiting to be judged.',
-      entry: { type: 'report', params: { status: 'undefined' } },
-      on: { start: 'starting', retry: 'starting', back_off: 'backing_off', hold: 'held', forget: 'ended' },
+      description: 'Known, not running, and nothing is due.',
+      entry: { type: 'stand', params: { listed: 'undefined', due: false, ...PRESENT } },
+      on: { start: 'starting', forget: 'ended' },
     },
     starting: {
       description: 'Its init runs.',
-      entry: [
-        { type: 'report', params: { status: 'starting' } },
-        { type: 'command', params: { do: 'start' } },
-      ],
+      entry: { type: 'stand', params: { listed: 'starting', due: true, ...ALIVE } },
       on: {
         started: 'running',
         ignored: 'stopped',
-        start_failed: { target: 'stopped', actions: { type: 'command', params: { do: 'judge' } } },
-        exited: { target: 'stopped', actions: { type: 'command', params: { do: 'judge' } } },
-        terminate: { target: 'stopping', actions: { type: 'command', params: { do: 'abort_start' } } },
+        start_failed: [{ guard: 'again', target: 'restarting' }, { target: 'stopped' }],
+        terminate: 'stopping',
       },
     },
     running: {
-      description: 'It lives.',
-      entry: { type: 'report', params: { status: 'running' } },
+      description: 'It runs.',
+      entry: { type: 'stand', params: { listed: 'running', due: false, ...ALIVE } },
       on: {
-        exited: { target: 'stopped', actions: { type: 'command', params: { do: 'judge' } } },
-        terminate: { target: 'stopping', actions: { type: 'command', params: { do: 'shut_down' } } },
+        exited: [{ guard: 'again', target: 'restarting' }, { target: 'stopped' }],
+        terminate: 'stopping',
       },
+    },
+    restarting: {
+      description: 'Its restart is due, and comes as soon as its supervisor gets to it.',
+      entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
+      on: { start: 'starting', back_off: 'backing_off', terminate: 'stopped' },
     },
     backing_off: {
-      description: 'Failed, and waiting out its delay before it starts again.',
-      entry: [
-        { type: 'report', params: { status: 'restarting' } },
-        { type: 'command', params: { do: 'arm_backoff' } },
-      ],
-      exit: { type: 'command', params: { do: 'cancel_backoff' } },
-      on: {
-        backoff_elapsed: 'starting',
-        retry: 'starting',
-        back_off: { target: 'backing_off', reenter: true },
-        hold: 'held',
-        terminate: 'stopped',
-        forget: 'ended',
-      },
-    },
-    held: {
-      description: 'Not started, as long as something it depends on is open.',
-      entry: [
-        { type: 'report', params: { status: 'held' } },
-        { type: 'command', params: { do: 'arm_hold' } },
-      ],
-      exit: { type: 'command', params: { do: 'cancel_hold' } },
-      on: { release: 'starting', back_off: 'backing_off', terminate: 'stopped', forget: 'ended' },
+      description: 'Its restart is due after a delay that grows with every failure in a row.',
+      entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
+      exit: 'disarmBackoff',
+      on: { start: 'starting', backoff_elapsed: 'restarting', terminate: 'stopped' },
     },
     stopping: {
-      description: 'Told to stop, and not yet gone.',
-      entry: { type: 'report', params: { status: 'stopping' } },
-      on: {
-        // An init that was aborted may still come to any end of its own.
-        started: { actions: { type: 'command', params: { do: 'shut_down' } } },
-        ignored: 'stopped',
-        start_failed: 'stopped',
-        exited: 'stopped',
-      },
+      description: 'It has been told to stop and has not ended yet.',
+      entry: { type: 'stand', params: { listed: 'stopping', due: false, ...ALIVE } },
+      on: { exited: 'stopped', start_failed: 'stopped', ignored: 'stopped' },
     },
-    ended: {
-      description: 'Gone from the list for good.',
-      type: 'final',
-      entry: { type: 'report', params: { status: 'gone' } },
-    },
+    ended: { description: 'Its supervisor has forgotten it.', type: 'final' },
   },
 });

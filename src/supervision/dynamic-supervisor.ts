@@ -18,7 +18,7 @@ import {
   type Place,
   type Request,
 } from '../kernel/logic.ts';
-import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
+import type { ExitReason } from '../kernel/reason.ts';
 import type { Ref } from '../kernel/ref.ts';
 import { noHandler } from '../kernel/relations.ts';
 import { createSpec, isSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
@@ -202,24 +202,14 @@ class DynamicSupervisor implements Behaviour {
     const request = this.#starting.get(child);
     this.#starting.delete(child);
     const again = request === undefined;
-    const started = this.#supervision.started(child, fate, again);
+    const started = this.#supervision.started(child, fate, again ? 'restart' : 'request');
     if (!started && again) this.#failed(child, child.lastReason);
     else if (!started || fate.kind === 'ignored') {
       this.#forget(child);
       if (started) request?.reply(undefined);
-      else request?.refuse(this.#startFailure(child));
+      else request?.refuse(this.#supervision.startFailure(child));
     } else if (request !== undefined) request.reply(child.place.handle);
     else this.#supervision.restarted(child);
-  }
-
-  #startFailure(child: Child): Error {
-    const reason = child.lastReason;
-    const data = {
-      supervisor: this.#supervision.context.path,
-      child: child.id,
-      reason: describeReason(reason),
-    };
-    return createError('ERR_CHILD_START_FAILED', data, { cause: errorIn(reason) });
   }
 
   #exited(child: Child, reason: ExitReason): void {

@@ -1,19 +1,11 @@
-/**
- * The static supervisor's behaviour: OTP's strategies over an ordered list of children.
- *
- * Invariants: children start in order, each only after the one before it has started; they stop in reverse, each fully
- * gone (its subtree too) before the next is told. One start, stop or restart step at a time; reads are always answered;
- * shutdown overtakes everything and aborts a pending init.
- */
-import { createError } from '../base/errors.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import { type ActorTimer, type Behaviour, DEFERRED, type Inspection, type Request } from '../kernel/logic.ts';
-import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
+import type { ExitReason } from '../kernel/reason.ts';
 import { noHandler } from '../kernel/relations.ts';
 import type { Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
-import { countChildren, listing, type Rules, Supervision } from './supervision.ts';
+import { countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
 import type { SupervisorMessage } from './supervisor-handle.ts';
 import { type Procedure, Work } from './work.ts';
 
@@ -59,13 +51,12 @@ export class StaticSupervisor implements Behaviour {
 
   *#startInOrder(resolve: (self: Behaviour) => void, fail: (error: unknown) => void): Procedure {
     for (const child of this.#children) {
-      if (yield* this.#start(child, false)) continue;
+      if (yield* this.#start(child, 'boot')) continue;
       const { context } = this.#supervision;
       const reason = child.lastReason;
       yield* this.#stopInReverse(this.#children);
       context.cell.stopReason ??= { shutdown: { failedToStart: child.id, reason } };
-      const data = { supervisor: context.path, child: child.id, reason: describeReason(reason) };
-      fail(createError('ERR_CHILD_START_FAILED', data));
+      fail(this.#supervision.startFailure(child));
       return;
     }
     this.#children = this.#children.filter(
@@ -179,7 +170,7 @@ export class StaticSupervisor implements Behaviour {
   // ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Starts one child; `false` when its init failed. */
-  *#start(child: Child, again: boolean): Procedure<boolean> {
+  *#start(child: Child, why: StartedBy): Procedure<boolean> {
     const previous = child.lastCell;
     if (child.spec.overlap === 'forbid' && previous?.busy === true) {
       this.#supervision.system.whenSettled(previous, () =>
@@ -189,7 +180,7 @@ export class StaticSupervisor implements Behaviour {
     }
     this.#supervision.launch(child);
     const fate = yield child;
-    return this.#supervision.started(child, fate, again);
+    return this.#supervision.started(child, fate, why);
   }
 
   *#stop(child: Child): Procedure {
@@ -241,7 +232,7 @@ export class StaticSupervisor implements Behaviour {
 
   *#restart(child: Child): Procedure {
     if (!child.standing.due || child.cell !== undefined) return;
-    if (yield* this.#start(child, true)) this.#supervision.restarted(child);
+    if (yield* this.#start(child, 'restart')) this.#supervision.restarted(child);
     else this.#retry(child);
   }
 
@@ -290,7 +281,7 @@ export class StaticSupervisor implements Behaviour {
   *#startGroup(members: ReadonlySet<Child>): Procedure {
     for (const child of this.#children) {
       if (!members.has(child) || child.cell !== undefined) continue;
-      if (yield* this.#start(child, true)) {
+      if (yield* this.#start(child, 'restart')) {
         if (child.failures > 0) this.#supervision.restarted(child);
         continue;
       }
@@ -335,10 +326,10 @@ export class StaticSupervisor implements Behaviour {
       return;
     }
     this.#children.push(child);
-    const started = yield* this.#start(child, false);
+    const started = yield* this.#start(child, 'request');
     if (!started || (child.cell === undefined && spec.restart === 'temporary')) this.#forget(child);
     if (started) request.reply(child.place.handle);
-    else request.refuse(this.#startFailure(child));
+    else request.refuse(this.#supervision.startFailure(child));
   }
 
   *#terminateChild(id: string, request: Request): Procedure {
@@ -360,8 +351,8 @@ export class StaticSupervisor implements Behaviour {
       request.refuse(this.#supervision.refusal(onRestart, id));
       return;
     }
-    if (yield* this.#start(child, false)) request.reply(child.place.handle);
-    else request.refuse(this.#startFailure(child));
+    if (yield* this.#start(child, 'request')) request.reply(child.place.handle);
+    else request.refuse(this.#supervision.startFailure(child));
   }
 
   #deleteChild(id: string, request: Request): undefined {
@@ -390,22 +381,12 @@ export class StaticSupervisor implements Behaviour {
     }
     yield* this.#stop(child);
     child.place.markRestarting(this.#supervision.context.now());
-    if (yield* this.#start(child, true)) {
+    if (yield* this.#start(child, 'restart')) {
       this.#supervision.restarted(child);
       request.reply('restarted');
     } else {
       request.reply('failed');
       this.#retry(child);
     }
-  }
-
-  #startFailure(child: Child): Error {
-    const reason = child.lastReason;
-    const data = {
-      supervisor: this.#supervision.context.path,
-      child: child.id,
-      reason: describeReason(reason),
-    };
-    return createError('ERR_CHILD_START_FAILED', data, { cause: errorIn(reason) });
   }
 }

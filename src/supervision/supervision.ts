@@ -6,7 +6,7 @@ import { createError } from '../base/errors.ts';
 import type { EventMap, EventType } from '../base/telemetry.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
-import { type ExitReason, isClean } from '../kernel/reason.ts';
+import { describeReason, type ExitReason, errorIn, isClean } from '../kernel/reason.ts';
 import type { Backoff } from '../kernel/spec.ts';
 import type { SystemOfActors } from '../kernel/system.ts';
 import { type Child, type Fate, stoppedWell } from './child.ts';
@@ -60,6 +60,9 @@ export const countChildren = (children: Iterable<Child>): ChildCounts => {
   }
   return counts;
 };
+
+/** Why a child is started: with its supervisor, again after a failure, or because someone asked. */
+export type StartedBy = 'boot' | 'restart' | 'request';
 
 /** The part of a supervisor that does not depend on its kind. */
 export class Supervision {
@@ -139,7 +142,8 @@ export class Supervision {
   }
 
   /** Takes note of the outcome of a start. */
-  started(child: Child, fate: Fate, again: boolean): boolean {
+  started(child: Child, fate: Fate, why: StartedBy): boolean {
+    const again = why === 'restart';
     if (fate.kind === 'started') {
       child.startedAt = this.context.now();
       child.send({ type: 'started' });
@@ -156,7 +160,8 @@ export class Supervision {
     child.lastReason = reason;
     child.send({ type: 'start_failed', again });
     if (!again) child.place.markGone();
-    this.report('supervisor.child.start_failed', child, { reason });
+    // Whoever asked for the start hears of its failure; only what nobody asked for is reported (OTP).
+    if (why !== 'request') this.report('supervisor.child.start_failed', child, { reason });
     return false;
   }
 
@@ -202,6 +207,13 @@ export class Supervision {
     const { events } = this.system;
     if (events.active)
       events.emit(type, { path: this.context.path, child: child.id, ...data } as EventMap[T]);
+  }
+
+  /** What whoever asked for a start is told when it failed. `data.failure` is the reason itself. */
+  startFailure(child: Child): Error {
+    const failure = child.lastReason;
+    const data = { supervisor: this.context.path, child: child.id, reason: describeReason(failure), failure };
+    return createError('ERR_CHILD_START_FAILED', data, { cause: errorIn(failure) });
   }
 
   /** A refusal in OTP's words. */
