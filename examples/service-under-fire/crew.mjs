@@ -107,12 +107,7 @@ export const startUpstream = async () => {
  *
  * @param {{ folder: { path: string, logPath: string }, upstreamPort: number, worker: string, entry?: string }} options
  */
-export const startService = async ({
-  folder,
-  upstreamPort,
-  worker,
-  entry = file('service.mjs'),
-}) => {
+export const startService = async ({ folder, upstreamPort, worker, entry = file('service.mjs') }) => {
   const child = spawn(process.execPath, [entry], {
     // A group of its own: a Ctrl-C in the terminal is the launcher's, who then stops the service in order.
     detached: true,

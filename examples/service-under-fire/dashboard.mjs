@@ -7,8 +7,8 @@ import { CALM_MS } from './schedule.mjs';
 /** The block that is drawn never needs more than this, however wide the terminal is. */
 const COLUMNS_MAX = 100;
 const BARS = '▁▂▃▄▅▆▇█';
-/** Rows that are always there; the rest is left to strikes. */
-const FIXED_ROWS = 18;
+/** On a lower terminal blank rows are left out. */
+const AIRY_ROWS = 30;
 
 /** Escape sequences take no room. */
 const SEQUENCE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
@@ -183,7 +183,9 @@ export const dashboardLines = (model, terminal) => {
     ...loadLines(model, columns),
     '',
     title('FIRE'),
-    ...fireLines(model, Math.max(1, terminal.rows - FIXED_ROWS)),
   ];
-  return lines.slice(0, terminal.rows).map((line) => crop(line, columns));
+  const frame = terminal.rows < AIRY_ROWS ? lines.filter((line) => line !== '') : lines;
+  return [...frame, ...fireLines(model, Math.max(0, terminal.rows - frame.length))]
+    .slice(0, terminal.rows)
+    .map((line) => crop(line, columns));
 };

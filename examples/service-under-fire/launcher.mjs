@@ -105,8 +105,10 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
   else await attack.finished;
 
   story.enter('SIGTERM');
-  const withFarewells = !interrupted && signals.signal === undefined ? true : options.keep && !interrupted;
-  const shutdown = await shutDown({ scene, service, client, load, observer }, { withFarewells });
+  const shutdown = await shutDown(
+    { scene, service, client, load, observer },
+    { withFarewells: !interrupted },
+  );
   await attack.finished;
   await observer.stop();
   const orphans = await countOrphans({ observer, folder });
@@ -158,7 +160,7 @@ const main = async (args) => {
     const outcome = await perform({ options, corpus, service, upstream, folder, screen, workers, signals });
     screen.stop();
     for (const line of summaryLines({ ...outcome, paint: screen.paint })) screen.line(line);
-    kept = !outcome.result.ok;
+    kept = !outcome.result.ok && !outcome.interrupted;
     if (kept) screen.line(`    the service's log: ${folder.logPath}`);
     if (options.json) console.log(JSON.stringify(outcome.result));
     if (outcome.interrupted) return EXIT[signals.signal];

@@ -1,6 +1,9 @@
 /** The result of a run, as one object for machines and as a table for people. */
 import { KINDS } from './schedule.mjs';
 
+/** One cause can break many conditions. */
+const FAILURES_SHOWN = 15;
+
 const percentile = (sorted, share) => {
   if (sorted.length === 0) return null;
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]);
@@ -70,13 +73,13 @@ const faultRows = (strikes, paint) =>
  */
 export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => {
   const { documents, words, requests, breaker, recoveries, latencyMs } = result;
+  const which = `seed ${result.seed}, ${result.seconds} s`;
   const row = (name, text) => `  ${name.padEnd(12)}${text}`;
   const shutdownText =
     shutdown === undefined
       ? 'none'
-      : `${number(Math.round(shutdown.ms))} ms, exit ${shutdown.signal ?? shutdown.code}; ` +
-        `${shutdown.inFlightSucceeded}/${shutdown.inFlight} in flight completed, ${shutdown.refused} refused, ` +
-        `${result.orphans} processes left`;
+      : `${number(Math.round(shutdown.ms))} ms, exit ${shutdown.signal ?? shutdown.code}, ${result.orphans} orphans; ` +
+        `in flight ${shutdown.inFlightSucceeded} of ${shutdown.inFlight} done, new ${shutdown.refused} refused`;
   return [
     '',
     paint.bold(`  fault                 struck  recovered   p50 ms   max ms`),
@@ -101,11 +104,12 @@ export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => 
     ),
     row('shutdown', shutdownText),
     '',
-    ...failures.map((failure) => `  ${paint.red('✗')} ${failure}`),
+    ...failures.slice(0, FAILURES_SHOWN).map((failure) => `  ${paint.red('✗')} ${failure}`),
+    ...(failures.length > FAILURES_SHOWN ? [`    … and ${failures.length - FAILURES_SHOWN} more`] : []),
     failures.length === 0
-      ? paint.green(`  ✓ nothing was lost  (seed ${result.seed}, ${result.seconds} s)`)
+      ? paint.green(`  ✓ nothing was lost  (${which})`)
       : paint.red(
-          `  ✗ ${failures.length} of the conditions do not hold  (seed ${result.seed}, ${result.seconds} s)`,
+          `  ✗ ${failures.length === 1 ? 'one condition does' : `${failures.length} conditions do`} not hold  (${which})`,
         ),
   ];
 };
