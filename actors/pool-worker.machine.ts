@@ -6,7 +6,7 @@
  * ends but through `terminating`, except a start that never came to anything; the end of the worker ends both regions.
  * The edges of a lease carry no delay and no context: a job's deadline is a timer of its owner.
  */
-import { setup } from 'xstate';
+import { raise, setup } from 'xstate';
 
 /** Whether the worker may be given work: now, not now, or never again. */
 export type LeaseVerdict = 'offer' | 'withhold' | 'never';
@@ -44,10 +44,10 @@ export const poolWorkerMachine = setup({
   },
   guards: {
     isLost: ({ event }) => event.type === 'check.missed' && event.misses >= event.limit,
-    isTolerable: ({ event }) => event.type === 'check.missed' && event.misses < event.limit,
   },
 }).createMachine({
   id: 'pool-worker',
+  description: 'One worker of a pool: what it is doing, and whether it can be trusted.',
   type: 'parallel',
   meta: {
     events: {
@@ -94,6 +94,7 @@ export const poolWorkerMachine = setup({
             'kill.wanted': { target: 'terminating', actions: 'killPort' },
             'port.broke': { target: 'terminating' },
             'port.lost': { target: 'terminating' },
+            'port.ended': { target: 'terminating', actions: raise({ type: 'port.ended' }) },
           },
         },
         busy: {
@@ -106,6 +107,7 @@ export const poolWorkerMachine = setup({
             'kill.wanted': { target: 'terminating', actions: 'killPort' },
             'port.broke': { target: 'terminating' },
             'port.lost': { target: 'terminating' },
+            'port.ended': { target: 'terminating', actions: raise({ type: 'port.ended' }) },
           },
         },
         degraded: {
@@ -118,6 +120,7 @@ export const poolWorkerMachine = setup({
             'kill.wanted': { target: 'terminating', actions: 'killPort' },
             'port.broke': { target: 'terminating' },
             'port.lost': { target: 'terminating' },
+            'port.ended': { target: 'terminating', actions: raise({ type: 'port.ended' }) },
           },
         },
         terminating: {
@@ -151,20 +154,17 @@ export const poolWorkerMachine = setup({
           description: 'It answers.',
           entry: { type: 'judge', params: { sound: true } },
           on: {
-            'check.missed': [
-              { guard: 'isTolerable', target: 'unhealthy', actions: 'probe' },
-              { target: 'unhealthy' },
-            ],
-            'work.doubted': { target: 'unhealthy', actions: 'probe' },
+            'check.missed': { target: 'unhealthy' },
+            'work.doubted': { target: 'unhealthy' },
             'port.ended': { target: 'over' },
           },
         },
         unhealthy: {
           description: 'A sign of life is awaited.',
-          entry: { type: 'judge', params: { sound: false } },
+          entry: [{ type: 'judge', params: { sound: false } }, 'probe'],
           on: {
             'check.passed': { target: 'healthy' },
-            'check.missed': { guard: 'isTolerable', actions: 'probe' },
+            'check.missed': { actions: 'probe' },
             'port.ended': { target: 'over' },
           },
         },

@@ -67,6 +67,7 @@ export const poolMachine = setup({
   },
 }).createMachine({
   id: 'pool',
+  description: 'A pool: whether jobs may come in, and whether what is lost is replaced.',
   initial: 'starting',
   meta: {
     events: {
