@@ -48,10 +48,11 @@ export interface BreakerGround {
   readonly path: string;
 }
 
-/** A rejection that all share who are refused for the same cause; frozen, since no caller owns it. */
+/** What all share who are refused for the same cause: an error, frozen since nobody owns it, and its rejection. */
 interface SharedRefusal {
   readonly error: TroupeError;
-  readonly raise: () => never;
+  /** Handled already: what is derived from it is each caller's own to handle. */
+  readonly rejection: Promise<never>;
 }
 
 /** What ends the calls of one generation that nothing bounds: made once for all of them. */
@@ -63,7 +64,6 @@ interface Enders {
 
 /** No wait is on. */
 const NEVER = Number.POSITIVE_INFINITY;
-const SETTLED = Promise.resolve();
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
 
 export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
@@ -187,18 +187,19 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     return this.#refusal;
   }
 
+  /**
+   * A promise of the caller's own that rejects a microtask later: nothing is thrown, and Node's bookkeeping of unhandled
+   * rejections is not entered by those who handle it. This is the way that is hottest when all else fails.
+   */
   #rejectShared(): Promise<never> {
-    return SETTLED.then(this.#refuse().raise);
+    return this.#refuse().rejection.then<never>();
   }
 
   #makeRefusal(): SharedRefusal {
     const error = Object.freeze(this.#refusalError());
-    return {
-      error,
-      raise: () => {
-        throw error;
-      },
-    };
+    const rejection = Promise.reject(error);
+    rejection.catch(() => {});
+    return { error, rejection };
   }
 
   #refusalError(): TroupeError {

@@ -1,0 +1,151 @@
+import { describe, expect, it, vi } from 'vitest';
+import { createSystem } from '../../src/kernel/system.ts';
+import { type BreakerSpecOptions, circuitBreaker } from '../../src/resilience/circuit-breaker-spec.ts';
+import { SimulatedHost } from '../../src/testing/simulated-host.ts';
+import { deferred, ok, outcomeOf } from './deferred.ts';
+
+const setUp = async (options: BreakerSpecOptions = {}) => {
+  const host = new SimulatedHost();
+  const system = createSystem({ host });
+  const spec = circuitBreaker('prices', {
+    window: { kind: 'consecutive', failures: 1 },
+    openMs: 1_000,
+    ...options,
+  });
+  const breaker = await host.runUntil(system.start(spec));
+  return { host, system, spec, breaker };
+};
+
+describe('a breaker in a tree', () => {
+  it('guards calls through its handle, in the caller', async () => {
+    const { system, spec, breaker } = await setUp();
+    expect(system.get(spec)).toBe(breaker);
+    expect(breaker.path).toBe('prices');
+    expect(await breaker.execute(ok)).toBe('ok');
+    breaker.fail();
+    expect(await outcomeOf(breaker.execute(ok))).toBe('ERR_BREAKER_OPEN');
+  });
+
+  it('half-opens by the timer of its actor, without traffic and without a listener', async () => {
+    const { host, breaker } = await setUp();
+    breaker.fail();
+    expect(host.pendingTimers()).toMatchObject([{ dueMs: 1_000, unref: true }]);
+    await host.advance(1_000);
+    expect(breaker.inspect().state).toBe('half_open');
+  });
+
+  it('keeps state, generation and the end of its wait over a restart; only reset clears them', async () => {
+    const { host, system, spec, breaker } = await setUp();
+    breaker.fail();
+    await host.advance(400);
+    const before = breaker.inspect();
+    system.exit(breaker, 'kill');
+    await host.settle();
+    expect(breaker.ref()).toBeUndefined();
+    expect(await outcomeOf(breaker.execute(ok))).toBe('ERR_BREAKER_OPEN');
+    expect(await host.runUntil(system.start(spec))).toBe(breaker);
+    expect(breaker.inspect()).toEqual({ ...before, rejected: 1 });
+    expect(host.pendingTimers()).toMatchObject([{ dueMs: 1_000 }]);
+    await host.advance(600);
+    expect(breaker.inspect()).toMatchObject({ state: 'half_open', generation: 3 });
+    breaker.reset();
+    expect(breaker.inspect()).toMatchObject({ state: 'closed', generation: 4 });
+  });
+
+  it('a result from before the restart still counts: the generation is the same', async () => {
+    const { host, system, spec, breaker } = await setUp();
+    const slow = deferred();
+    const running = outcomeOf(breaker.execute(() => slow.promise));
+    system.exit(breaker, 'kill');
+    await host.settle();
+    await host.runUntil(system.start(spec));
+    slow.reject(new Error('down'));
+    await running;
+    expect(breaker.inspect().state).toBe('open');
+  });
+
+  it('admits while its actor is down, and the wait then ends by admission', async () => {
+    const { host, system, breaker } = await setUp();
+    system.exit(breaker, 'kill');
+    await host.settle();
+    breaker.fail();
+    expect(host.pendingTimers()).toEqual([]);
+    await host.advance(1_000);
+    expect(await breaker.execute(ok)).toBe('ok');
+  });
+
+  it('takes commands by message, and shows itself', async () => {
+    const { host, system, breaker } = await setUp({ critical: true });
+    system.tell(breaker, { type: 'fail', cause: new Error('seen elsewhere') });
+    await host.settle();
+    expect(await host.runUntil(system.call(breaker, { type: 'inspect' }))).toMatchObject({ state: 'open' });
+    expect(system.tree()).toMatchObject([
+      {
+        path: 'prices',
+        kind: 'breaker',
+        state: 'open',
+        facts: { failures: 1, openings: 1, rejected: 0, critical: true, retryAfterMs: 1_000 },
+      },
+    ]);
+    expect(await host.runUntil(system.call(breaker, { type: 'reset' }))).toMatchObject({ state: 'closed' });
+    system.tell(breaker, { type: 'succeed' });
+    const refused = outcomeOf(system.call(breaker, { type: 'nope' }));
+    expect(await host.runUntil(refused)).toBe('ERR_NO_HANDLER');
+    system.tell(breaker, 'nonsense');
+    await host.settle();
+    expect(system.counters.deadLetters).toBe(1);
+    expect(breaker.ref()).toBeDefined();
+  });
+
+  it("emits on its system's stream, under its path; on() hears only its own", async () => {
+    const { host, system, breaker } = await setUp();
+    const other = await host.runUntil(system.start(circuitBreaker('other')));
+    const [mine, all, changes] = [vi.fn(), vi.fn(), vi.fn()];
+    breaker.on('breaker.opened', mine);
+    system.events.on('breaker.opened', all);
+    const unwatch = breaker.onChange(changes);
+    for (let i = 0; i < 5; i++) other.fail();
+    breaker.fail();
+    expect(mine).toHaveBeenCalledTimes(1);
+    expect(mine).toHaveBeenCalledWith(expect.objectContaining({ path: 'prices' }));
+    expect(all).toHaveBeenCalledTimes(2);
+    expect(changes).toHaveBeenCalledWith(
+      expect.objectContaining({ state: 'open', verdict: 'refuse', retryAfterMs: 1_000 }),
+    );
+    unwatch();
+    breaker.reset();
+    expect(changes).toHaveBeenCalledTimes(1);
+  });
+
+  it('leaves no timer when its system stops', async () => {
+    const { host, system, breaker } = await setUp();
+    breaker.fail();
+    await host.runUntil(system.shutdown());
+    expect(host.pendingTimers()).toEqual([]);
+  });
+
+  it('two specs, or one under another id, are two breakers', async () => {
+    const { host, system, spec, breaker } = await setUp();
+    const other = await host.runUntil(system.start(spec.as('prices-eu')));
+    breaker.fail();
+    expect(other.inspect()).toMatchObject({ state: 'closed', name: 'prices-eu' });
+  });
+});
+
+describe('its spec', () => {
+  it('takes the options of every spec besides its own', () => {
+    const spec = circuitBreaker('prices', { restart: 'transient', shutdownMs: 100, openMs: 5 });
+    expect(spec).toMatchObject({ id: 'prices', restart: 'transient', shutdownMs: 100 });
+    expect(Object.isFrozen(spec)).toBe(true);
+  });
+
+  it.each([
+    { input: 1 },
+    { openMS: 5 },
+    { restart: 'sometimes' },
+    { window: { kind: 'time' } },
+    { name: 'x' },
+  ])('refuses %o before anything starts', (options) => {
+    expect(() => circuitBreaker('prices', options as never)).toThrow(/ERR_OPTION_/);
+  });
+});
