@@ -1,0 +1,171 @@
+/**
+ * XState's Actor object, as far as troupe touches it: the half of the seam that concerns one actor. The other half, the
+ * `system` object that all actors of a logic share, is `engine.ts`.
+ *
+ * Invariant: nothing an actor calls back, an observer, a listener or an action, can throw into XState, which would rethrow
+ * it from a `setTimeout`; and nobody starts or stops an actor except through the engine, in order.
+ */
+import { createError } from '../base/errors.ts';
+import type { DelayedEvents } from './delayed.ts';
+import type { Mailable } from './delivery.ts';
+import { guardedListener, guardedObserver, isThenable, type Reporter } from './guarded.ts';
+import { isMachine } from './vocabulary.ts';
+
+/** Instead of an event: the order to start or to stop the actor that a letter is for. */
+export const START = Symbol('start');
+export const STOP = Symbol('stop');
+export type Order = typeof START | typeof STOP;
+
+const NOT_STARTED = 0;
+const STOPPED = 2;
+const RESIDENT = Symbol('troupe/resident');
+
+/** A letter between actors of one logic. */
+export interface Letter {
+  readonly source: unknown;
+  readonly target: unknown;
+  /** An event, or an {@link Order}. */
+  readonly event: unknown;
+}
+
+export interface Snapshot {
+  readonly status: 'active' | 'done' | 'error' | 'stopped';
+  readonly output?: unknown;
+  readonly error?: unknown;
+  readonly children?: Readonly<Record<string, unknown>>;
+}
+
+interface Action {
+  exec: ((info: unknown, params: unknown) => unknown) | undefined;
+  /** What `exec` was before it was guarded. */
+  run?: (info: unknown, params: unknown) => unknown;
+}
+
+/** What actors ask of the engine that they live in. */
+interface Landlord extends Reporter {
+  order(actor: InnerActor, order: Order): void;
+  watch(outcome: PromiseLike<unknown>): void;
+}
+
+/** As much of XState's Actor as is touched. */
+export interface InnerActor {
+  readonly id: string;
+  readonly logic: { readonly options?: { readonly maxIterations?: number } };
+  readonly system: unknown;
+  readonly _parent: { readonly [RESIDENT]?: Resident } | undefined;
+  readonly _processingStatus: number;
+  readonly _actorScope: { emit: (event: unknown) => void; actionExecutor: (action: Action) => void };
+  _snapshot: Snapshot;
+  [RESIDENT]?: Resident;
+  start(): unknown;
+  subscribe(...observer: unknown[]): unknown;
+  on(type: string, listener: unknown): unknown;
+  _stop(): unknown;
+  _send(event: unknown): void;
+}
+
+const SEAMS = ['_parent', '_processingStatus', '_actorScope', '_snapshot', '_stop', '_send'] as const;
+
+/** What is known of one XState actor in here, hung onto it. */
+export class Resident implements Mailable<Letter> {
+  frame: Mailable<Letter>['frame'] = undefined;
+  /** Taken in the macrostep of now. */
+  microsteps = 0;
+  systemId: string | undefined = undefined;
+  children: Set<InnerActor> | undefined = undefined;
+  delayed: DelayedEvents | undefined = undefined;
+}
+
+/** Takes in an actor that XState is just making. */
+export const adopt = (actor: InnerActor): Resident => {
+  const resident = new Resident();
+  actor[RESIDENT] = resident;
+  const parent = actor._parent?.[RESIDENT];
+  if (parent !== undefined) {
+    parent.children ??= new Set();
+    parent.children.add(actor);
+  }
+  actor.subscribe = subscribe;
+  actor.on = on;
+  actor.start = start;
+  actor._stop = stop;
+  if (isMachine(actor.logic)) watchActions(actor);
+  return resident;
+};
+
+export const residentOf = (actor: InnerActor): Resident => actor[RESIDENT] as Resident;
+export const hasStarted = (actor: InnerActor): boolean => actor._processingStatus !== NOT_STARTED;
+export const hasStopped = (actor: InnerActor): boolean => actor._processingStatus === STOPPED;
+
+/** Whether `target` is an XState actor that lives in this engine. */
+export const livesIn = (engine: unknown, target: unknown): target is InnerActor =>
+  (target as Partial<InnerActor> | null | undefined)?.[RESIDENT] !== undefined &&
+  (target as InnerActor).system === engine;
+
+/** @throws ERR_XSTATE_UNSUPPORTED */
+export const checkSeams = (actor: InnerActor): void => {
+  const missing = SEAMS.find((seam) => !(seam in actor));
+  if (missing === undefined && actor[RESIDENT] !== undefined) return;
+  throw createError('ERR_XSTATE_UNSUPPORTED', { what: missing ?? 'inspection of new actors' });
+};
+
+const original = (actor: InnerActor): InnerActor => Object.getPrototypeOf(actor) as InnerActor;
+
+export const startNow = (actor: InnerActor): void => {
+  original(actor).start.call(actor);
+};
+
+/** Stops one actor whose children have been stopped: XState would stop each again, copying the map of all each time. */
+export const stopNow = (actor: InnerActor): void => {
+  const { children } = actor._snapshot;
+  if (children !== undefined && Object.keys(children).length > 0)
+    actor._snapshot = { ...actor._snapshot, children: {} };
+  original(actor)._stop.call(actor);
+};
+
+export const leaveParent = (actor: InnerActor): void => {
+  actor._parent?.[RESIDENT]?.children?.delete(actor);
+};
+
+/** Takes a child that failed out of its parent's snapshot, where XState keeps it when a `'*'` took its error. */
+export const forgetDead = (parent: InnerActor, source: unknown): void => {
+  const { children, status } = parent._snapshot;
+  const dead = source as InnerActor | undefined;
+  if (status !== 'active' || dead === undefined || children?.[dead.id] !== dead) return;
+  if (!hasStopped(dead) || dead._snapshot.status !== 'error') return;
+  const { [dead.id]: _, ...others } = children;
+  parent._snapshot = { ...parent._snapshot, children: others };
+};
+
+// Shared by all actors, so that guarding one costs a slot, not a closure.
+function subscribe(this: InnerActor, ...observer: unknown[]): unknown {
+  return original(this).subscribe.call(this, guardedObserver(observer, this.system as Landlord));
+}
+function on(this: InnerActor, type: string, listener: (event: unknown) => unknown): unknown {
+  return original(this).on.call(this, type, guardedListener(listener, this.system as Landlord));
+}
+function start(this: InnerActor): unknown {
+  (this.system as Landlord).order(this, START);
+  return this;
+}
+function stop(this: InnerActor): unknown {
+  (this.system as Landlord).order(this, STOP);
+  return this;
+}
+/** Runs a user's action; if that was async, its rejection is the logic's failure, as a throw would be. */
+function exec(this: Action, info: unknown, params: unknown): void {
+  const outcome = this.run?.(info, params);
+  if (isThenable(outcome)) (info as { system: Landlord }).system.watch(outcome);
+}
+
+const watchActions = (actor: InnerActor): void => {
+  const scope = actor._actorScope;
+  const execute = scope.actionExecutor;
+  scope.actionExecutor = (action) => {
+    if (action.exec !== undefined) {
+      action.run = action.exec;
+      action.exec = exec;
+    }
+    execute(action);
+  };
+};
