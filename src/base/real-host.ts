@@ -153,7 +153,7 @@ class RealHost implements Host {
     const lateMs = performance.now() - this.#wheel.earliestDueMs();
     if (lateMs <= STALL_THRESHOLD_MS) return false;
     this.#busy = true;
-    // The first comes right after the I/O of this very turn of the loop, the second after that of a whole one.
+    // The first comes after the I/O of this very turn of the loop, the second after that of a whole one.
     setImmediate(() => setImmediate(() => this.#fireDue()));
     for (const listener of [...this.#stallListeners]) listener(lateMs);
     return true;

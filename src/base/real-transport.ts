@@ -82,7 +82,7 @@ const listen = (
     });
     server.once('error', (error) => reject(refused(address, error.message, error)));
     server.listen(place, () => {
-      // Once it listens, an error of it concerns one connection that could not be taken (no descriptors left).
+      // Once it listens, an error concerns one connection that could not be taken (no descriptors left).
       server.on('error', () => {});
       const bound = server.address();
       resolve({

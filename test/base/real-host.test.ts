@@ -10,7 +10,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Runs a script in a Node of its own and gives what it printed, once it has ended by itself. */
 const runAlone = async (script: string): Promise<string> => {
-  const source = `import { createRealHost } from ${JSON.stringify(REAL_HOST)};\nconst host = createRealHost();\n${script}`;
+  const source = [
+    `import { createRealHost } from ${JSON.stringify(REAL_HOST)};`,
+    'const host = createRealHost();',
+    script,
+  ].join('\n');
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
