@@ -136,6 +136,26 @@ describe('the wire', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it('takes a frame exactly where it nests no deeper than the limit, long or short', () => {
+    const depthOf = (value: unknown): number =>
+      typeof value !== 'object' || value === null
+        ? 0
+        : 1 + Math.max(0, ...Object.values(value).map((each) => depthOf(each)));
+    const padding = fc.constantFrom('', '[{'.repeat(40), 'x'.repeat(2_000), '[{"\\'.repeat(600));
+    fc.assert(
+      fc.property(message, padding, fc.integer({ min: 1, max: 9 }), (each, pad, maxDepth) => {
+        const padded = { ...each, pad };
+        const expected = depthOf(padded) > maxDepth ? 'ERR_FRAME_MALFORMED' : 'nothing';
+        const limits = { ...WIRE_LIMITS, maxDepth };
+        expect(codeOf(() => decode(limits, [framed(JSON.stringify(padded))]))).toBe(expected);
+        expect(codeOf(() => encodeFrame(padded, limits))).toBe(
+          expected === 'nothing' ? 'nothing' : 'ERR_JOB_INVALID',
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('lets the same words pass as values', () => {
     for (const word of FORBIDDEN) {
       const bytes = encodeFrame({ kind: 'result', id: 1, value: [word] }, WIRE_LIMITS);

@@ -26,6 +26,8 @@ export const LARGEST_FRAME_BYTES = 0x7fff_ffff;
 const HEADER_BYTES = 4;
 /** The first allocation for a frame that comes in pieces; it doubles with what has really arrived. */
 const FIRST_PIECE_BYTES = 65_536;
+/** From here on looking for brackets by the CPU's own search pays. */
+const LONG_FRAME_BYTES = 1_024;
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 const QUOTE = 0x22;
@@ -53,74 +55,85 @@ export const encodeFrame = (message: object, limits: WireLimits, job = 'message'
 };
 
 const stringify = (message: object, maxDepth: number, job: string): string => {
-  let why: string | undefined;
+  let flaw: Flaw | undefined;
   try {
-    why = notJson(message, { depth: maxDepth, at: '' });
-    if (why === undefined) return JSON.stringify(message);
+    flaw = flawOf(message, maxDepth);
+    if (flaw === undefined) return JSON.stringify(message);
   } catch (error) {
     // A getter, a proxy or a toJSON of the user's threw.
     throw createError('ERR_JOB_INVALID', { job, why: show(error) }, { cause: error });
   }
-  throw createError('ERR_JOB_INVALID', { job, why });
+  throw createError('ERR_JOB_INVALID', { job, why: `${pathOf(flaw)} ${flaw.why}` });
 };
 
-/** Where in a value we are: levels left, and the path for people. */
-interface Place {
-  readonly depth: number;
-  readonly at: string;
+/** Why a value would not arrive as it is, and where in it: keys from the inside out. */
+interface Flaw {
+  readonly why: string;
+  readonly keys: (string | number)[];
 }
 
+const flaw = (why: string): Flaw => ({ why, keys: [] });
+
+const pathOf = ({ keys }: Flaw): string =>
+  keys
+    .reverse()
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${key}`))
+    .join('') || 'it';
+
 /**
- * Why a value would not arrive as it is, or `undefined` where it would. JSON.stringify would drop functions, turn NaN into
- * null and Maps into `{}`: silently. A property that is `undefined` is left out, as everywhere in JSON.
+ * The first flaw of a value. JSON.stringify would drop functions, turn NaN into null and Maps into `{}`: silently. A property
+ * that is `undefined` is left out, as everywhere in JSON.
  */
-const notJson = (value: unknown, place: Place): string | undefined => {
-  const { at } = place;
-  const what = at === '' ? 'it' : at;
+const flawOf = (value: unknown, depth: number): Flaw | undefined => {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return undefined;
     case 'number':
-      return Number.isFinite(value) ? undefined : `${what} is ${value}`;
+      return Number.isFinite(value) ? undefined : flaw(`is ${value}`);
     case 'object':
-      return value === null ? undefined : objectNotJson(value, place, what);
+      return value === null ? undefined : flawOfObject(value, depth);
+    case 'undefined':
+      return flaw('is undefined');
     default:
-      return `${what} is ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
+      return flaw(`is a ${typeof value}`);
   }
 };
 
-const objectNotJson = (value: object, place: Place, what: string): string | undefined => {
+const flawOfObject = (value: object, depth: number): Flaw | undefined => {
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON !== 'function') return structureNotJson(value, place, what);
+  if (typeof toJSON !== 'function') return flawOfStructure(value, depth);
   // JSON.stringify asks once: what it gives is written as it is.
   const written: unknown = toJSON.call(value, '');
   return typeof written === 'object' && written !== null
-    ? structureNotJson(written, place, what)
-    : notJson(written, place);
+    ? flawOfStructure(written, depth)
+    : flawOf(written, depth);
 };
 
-const structureNotJson = (value: object, place: Place, what: string): string | undefined => {
-  if (place.depth === 0) return `${what} nests too deeply, or in a circle`;
-  const depth = place.depth - 1;
+const flawOfStructure = (value: object, depth: number): Flaw | undefined => {
+  if (depth === 0) return flaw('nests too deeply, or in a circle');
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const why = notJson(value[i], { depth, at: `${place.at}[${i}]` });
-      if (why !== undefined) return why;
+      const found = flawOf(value[i], depth - 1);
+      if (found !== undefined) return within(found, i);
     }
     return undefined;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   // Plain in any realm: a root prototype or none.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return `${what} is a ${show(value)}`;
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return flaw(`is a ${show(value)}`);
   for (const key of Object.keys(value)) {
-    const at = place.at === '' ? key : `${place.at}.${key}`;
-    if (FORBIDDEN_KEYS.has(key)) return `${at} is a key that is never sent`;
+    if (FORBIDDEN_KEYS.has(key)) return within(flaw('is a key that is never sent'), key);
     const property = (value as Record<string, unknown>)[key];
-    const why = property === undefined ? undefined : notJson(property, { depth, at });
-    if (why !== undefined) return why;
+    const found = property === undefined ? undefined : flawOf(property, depth - 1);
+    if (found !== undefined) return within(found, key);
   }
   return undefined;
+};
+
+const within = (found: Flaw, key: string | number): Flaw => {
+  found.keys.push(key);
+  return found;
 };
 
 /** Takes bytes as they come and gives the messages in them. */
@@ -207,8 +220,8 @@ export class FrameDecoder {
   #complete(json: Buffer): void {
     this.#reset();
     if (!isUtf8(json)) this.#refuse('it is not UTF-8');
-    const why = tooDeep(json, this.#limits.maxDepth);
-    if (why !== undefined) this.#refuse(why);
+    const { maxDepth } = this.#limits;
+    if (isDeeper(json, maxDepth)) this.#refuse(`it nests deeper than ${maxDepth}`);
     const text = json.toString('utf8');
     const message = this.#parse(text);
     if (mayHoldForbiddenKey(text) && holdsForbiddenKey(message)) this.#refuse('it has a forbidden key');
@@ -237,20 +250,32 @@ export class FrameDecoder {
   }
 }
 
-/** Counts brackets outside of strings; whether they match is the parser's business. */
-const tooDeep = (json: Uint8Array, maxDepth: number): string | undefined => {
+/** Whether brackets outside of strings nest too deeply; whether they match is the parser's business. */
+const isDeeper = (json: Buffer, maxDepth: number): boolean => {
+  if (json.length > LONG_FRAME_BYTES && !hasMoreOpenings(json, maxDepth)) return false;
   let depth = 0;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];
     if (byte === QUOTE) {
       for (i++; i < json.length && json[i] !== QUOTE; i++) if (json[i] === BACKSLASH) i++;
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-      if (++depth > maxDepth) return `it nests deeper than ${maxDepth}`;
+      if (++depth > maxDepth) return true;
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
       depth -= 1;
     }
   }
-  return undefined;
+  return false;
+};
+
+/** What has few brackets in all cannot nest deeply: a long text is spared the slow look at each byte. */
+const hasMoreOpenings = (json: Buffer, limit: number): boolean => {
+  let openings = 0;
+  for (const bracket of [OPEN_OBJECT, OPEN_ARRAY]) {
+    for (let at = json.indexOf(bracket); at !== -1; at = json.indexOf(bracket, at + 1)) {
+      if (++openings > limit) return true;
+    }
+  }
+  return false;
 };
 
 /** Cheap and never wrong when it says no: a key can be spelled plainly or with `\u` escapes only. */
