@@ -179,7 +179,8 @@ class Exploration<E extends ChartEvent, M> {
     }
     if (step.snapshot.status === 'done') timers.clear();
     const remembered = (this.#check.key ?? JSON.stringify)(memory);
-    const key = `${this.#chart.keyOf(step.snapshot)} | ${[...timers.keys()].sort().join(' ')} | ${remembered}`;
+    const armed = [...timers.keys()].sort().join(' ');
+    const key = `${this.#chart.keyOf(step.snapshot)} | ${armed} | ${remembered}`;
     const known = this.places.get(key);
     if (known !== undefined) return known;
     const path = from === undefined ? [] : [...from.path, event];

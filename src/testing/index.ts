@@ -1,4 +1,6 @@
 /** troupe/testing: exports only. */
+export { compileChart } from '../chart/compile.ts';
+export { interpretChart } from '../chart/interpret.ts';
 
 export {
   type ChartCheck,
