@@ -6,6 +6,8 @@
  * it the incarnation is fenced: what it sends, sets, answers or registers is void. The observer hears of the end after
  * every child below has ended, so that a restart never meets its predecessor's subtree.
  */
+
+import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { runOwned } from './async-context.ts';
@@ -265,7 +267,11 @@ export class Cell implements Runnable {
   parentEnded(reason: ExitReason): void {
     const clean = isClean(reason);
     if (!clean && !this.trapExit) this.exit(reason);
-    else this.stop(clean ? 'shutdown' : reason, this.ownDeadline());
+    else
+      this.stop(
+        clean ? 'shutdown' : reason,
+        Math.min(this.ownDeadline(), this.parent?.stopDeadline ?? NO_DEADLINE),
+      );
   }
 
   suspend(): void {

@@ -45,6 +45,8 @@ export interface Inspection {
   readonly state?: unknown;
   /** Facts worth a line in `tree()`: counts, gauges. Never payloads. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  /** `false` while the service should not be sent work because of it; counts for the application's readiness. */
+  readonly ready?: boolean;
   /** Children that are not running now, and why: shown in `tree()` beside the living. */
   readonly absent?: readonly { readonly id: string; readonly kind: string; readonly status: string }[];
 }

@@ -62,6 +62,8 @@ export interface System {
   call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown>;
   /** Sends an exit signal from outside, as OTP's `exit/2`. */
   exit(to: Addressee, reason: ExitReason | 'kill'): void;
+  /** Ends an actor at once with a reason, trapping or not; `terminate` does not run. */
+  end(to: Addressee, reason: ExitReason): void;
   /** Holds back its mail until `resume`; control and inspection go on. */
   suspend(to: Addressee): void;
   resume(to: Addressee): void;
@@ -284,6 +286,10 @@ export class SystemOfActors implements System {
     if (reason === 'kill') cell.kill();
     else if (cell.trapExit) cell.post(exitMail(reason));
     else if (reason !== 'normal') cell.exit(reason);
+  }
+
+  end(to: Addressee, reason: ExitReason): void {
+    this.#find(to)?.exit(reason);
   }
 
   suspend(to: Addressee): void {

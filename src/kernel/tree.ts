@@ -12,6 +12,8 @@ export interface TreeNode {
   readonly restart?: string;
   /** A chart's state value, or the logic's own word. */
   readonly state?: unknown;
+  /** `false` where the actor says that it is not ready for work. */
+  readonly ready?: boolean;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
   readonly mailbox: number;
   readonly children: readonly TreeNode[];
@@ -36,6 +38,7 @@ const nodeOf = (cell: Cell): TreeNode => {
     incarnation: ref.incarnation,
     restart: place.spec.restart,
     ...(seen.state === undefined ? {} : { state: seen.state }),
+    ...(seen.ready === undefined ? {} : { ready: seen.ready }),
     facts: seen.facts ?? {},
     mailbox: cell.mailboxSize,
     children: [...children, ...absent],

@@ -25,7 +25,7 @@ import { HandleOfSupervisor, type SupervisorHandle } from './supervisor-handle.t
 export interface SupervisorOptions
   extends Omit<SpecOptions, 'input' | 'backoff' | 'onShutdown' | 'overflow'> {
   /** Children in the order in which they start. */
-  readonly children: readonly Spec<never>[] | readonly Spec<unknown>[];
+  readonly children: readonly Spec<unknown>[];
   /** Default `'one_for_one'`. */
   readonly strategy?: Strategy;
   /** Restarts allowed within `periodMs` before it gives up. Default 3. */

@@ -1,0 +1,131 @@
+/**
+ * Running an application as the whole of an OS process: signals, stray errors, the exit code.
+ *
+ * Invariant: handlers are installed for as long as it runs and removed afterwards; embedding without `run()` installs none.
+ * A forced exit logs synchronously: nothing asynchronous is trusted at that point.
+ */
+import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import process from 'node:process';
+import { show } from '../base/errors.ts';
+import { fits, listOf, ms, oneOf, resolveOptions } from '../base/options.ts';
+import { currentOwner } from '../kernel/async-context.ts';
+import { isClean } from '../kernel/reason.ts';
+import type { Application, StopReport } from './application.ts';
+
+/** Options of `application(tree).run()`. */
+export interface RunOptions {
+  /** Signals that begin the end. Default SIGTERM and SIGINT. */
+  readonly signals?: readonly NodeJS.Signals[];
+  /**
+   * What an error does that reaches only the process (a floating rejection, a throw in a timer). `'shutdown'`: the phased end
+   * and exit 1. `'end_actor'`: ends the incarnation it belongs to (needs `context: 'async'`), without an owner the former.
+   * Default `'shutdown'`.
+   */
+  readonly strayErrors?: 'shutdown' | 'end_actor';
+  /** How long the process may take to end by itself once all is closed, ms. Then it is told to. Default 1,000. */
+  readonly exitGraceMs?: number;
+}
+
+/** The exit codes of `run()`. */
+export const EXIT = Object.freeze({ clean: 0, failed: 1, survivors: 3, signalled: 128 });
+
+const FIELDS = {
+  signals: listOf(
+    fits<NodeJS.Signals>('a signal of this system', (value) =>
+      Object.hasOwn(constants.signals, value as string),
+    ),
+  ),
+  strayErrors: oneOf('shutdown', 'end_actor'),
+  exitGraceMs: ms(0),
+};
+
+const STDERR = 2;
+
+const shout = (words: Readonly<Record<string, unknown>>): void => {
+  try {
+    writeSync(STDERR, `${JSON.stringify({ level: 'fatal', ...words })}\n`);
+  } catch {
+    // stderr is gone; there is nobody left to tell.
+  }
+};
+
+const describe = (error: unknown): string =>
+  error instanceof Error && error.stack !== undefined ? error.stack : show(error);
+
+/** What Node says keeps the process alive, stdio aside. */
+const holdingOn = (): readonly string[] =>
+  process
+    .getActiveResourcesInfo()
+    .filter((name) => !/^(TTYWrap|PipeWrap|FSReqCallback|Immediate)$/.test(name));
+
+export const runApplication = async (
+  app: Application,
+  boot: () => Promise<void>,
+  options: RunOptions,
+): Promise<StopReport> => {
+  const { signals, strayErrors, exitGraceMs } = resolveOptions('application.run', options, FIELDS, {
+    signals: ['SIGTERM', 'SIGINT'] as readonly NodeJS.Signals[],
+    strayErrors: 'shutdown' as const,
+    exitGraceMs: 1_000,
+  });
+  let signalled = false;
+  let failed = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    app.events.emit('app.signalled', { path: app.name, signal });
+    if (signalled) {
+      shout({ msg: 'second signal: exiting at once', signal, app: app.name });
+      process.exit(EXIT.signalled + constants.signals[signal]);
+    }
+    signalled = true;
+    void app.stop();
+  };
+  const onStray = (error: unknown) => {
+    const owner = currentOwner();
+    app.events.emit('app.stray_error', { path: app.name, owner: owner?.path, error });
+    shout({ msg: 'stray error', app: app.name, owner: owner?.path, error: describe(error) });
+    if (strayErrors === 'end_actor' && owner !== undefined && app.system.isAlive(owner)) {
+      app.system.end(owner, { error });
+      return;
+    }
+    failed = true;
+    void app.stop({ error });
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  process.on('uncaughtException', onStray);
+  process.on('unhandledRejection', onStray);
+  boot().catch((error: unknown) => {
+    if (signalled) return;
+    failed = true;
+    shout({ msg: 'the application did not start', app: app.name, error: describe(error) });
+  });
+  const report = await app.stopped;
+  for (const signal of signals) process.off(signal, onSignal);
+  process.off('uncaughtException', onStray);
+  process.off('unhandledRejection', onStray);
+  const code =
+    failed || !isClean(report.reason)
+      ? EXIT.failed
+      : report.survivors.length > 0
+        ? EXIT.survivors
+        : EXIT.clean;
+  process.exitCode = code;
+  if (report.survivors.length > 0) {
+    shout({ msg: 'survivors at the deadline', app: app.name, survivors: report.survivors });
+    process.exit(code);
+  }
+  app.system.host.timer(
+    exitGraceMs,
+    'exit',
+    () => {
+      shout({
+        msg: 'something keeps the process alive after all was closed',
+        app: app.name,
+        holding: holdingOn(),
+      });
+      process.exit(code === EXIT.clean ? EXIT.survivors : code);
+    },
+    { unref: true },
+  );
+  return report;
+};
