@@ -66,9 +66,11 @@ export class Pulse {
     this.#subject.passed();
   }
 
-  /** The loop was held for so long: nothing could have been heard meanwhile. */
+  /** The loop was held for so long: nothing could have been heard meanwhile, and what waits in the pipes is yet to be read. */
   stalled(lateMs: number): void {
-    if (this.#awaited) this.#due += lateMs;
+    if (!this.#awaited) return;
+    const afresh = this.#host.monotonic() + Math.min(lateMs, this.#settings.pingTimeoutMs);
+    this.#due = Math.max(this.#due + lateMs, afresh);
   }
 
   stop(): void {
