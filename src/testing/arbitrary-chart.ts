@@ -21,7 +21,7 @@ const EVENT_TYPES = ['E', 'F', 'job.done', 'job.failed.badly'];
 const RAISED_TYPES = ['R', 'job.done', 'E'];
 const DESCRIPTORS = ['E', 'F', 'job.done', 'job.*', '*', 'R', 'LATE'];
 const DELAYS = ['100', 'short', 'long'];
-const STATES_MAX = 14;
+const STATES_MAX = 10;
 const DEPTH_MAX = 3;
 /** Loops are compared as well, and soon. */
 const MICROSTEPS = 25;
