@@ -1,6 +1,7 @@
 /**
- * What some tests need that a machine may lack. A test skips where its tool is absent, unless the environment says that
- * it must be there: then it runs and fails. `TROUPE_REQUIRE=python3,erl npm test` is how CI makes sure nothing is skipped.
+ * What some tests need that a machine may lack. A test skips where its tool is absent, unless the environment
+ * says that it must be there: then it runs and fails. `TROUPE_REQUIRE=python3,erl npm test` is how CI makes
+ * sure nothing is skipped.
  */
 import { spawnSync } from 'node:child_process';
 

@@ -1,4 +1,7 @@
-/** The port of a worker process, whatever its worker says, does or dies of, and however its owner acts meanwhile. */
+/**
+ * The port of a worker process, whatever its worker says, does or dies of, and however its owner acts
+ * meanwhile.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';

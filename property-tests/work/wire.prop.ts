@@ -1,4 +1,6 @@
-/** The wire under any input: what goes in comes out, however it is cut; what must be refused is, and at once. */
+/**
+ * The wire under any input: what goes in comes out, however it is cut; what must be refused is, and at once.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isTroupeError } from '../../src/base/errors.ts';

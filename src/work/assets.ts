@@ -1,11 +1,14 @@
 /**
- * Locates the files that ship beside the code and are not JavaScript: the one module that knows where they are, both in the
- * sources and in the built package (`tsup.config.ts` copies them).
+ * Locates the files that ship beside the code and are not JavaScript: the one module that knows where they
+ * are, both in the sources and in the built package (`tsup.config.ts` copies them).
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Where the Python SDK can lie, as seen from this file: in `src/work/`, and in `dist/` (in a chunk or an entry). */
+/**
+ * Where the Python SDK can lie, as seen from this file: in `src/work/`, and in `dist/` (in a chunk or an
+ * entry).
+ */
 const PYTHON_FOLDERS = ['./sdk/', './python/'];
 const PYTHON_SDK = 'troupe_worker.py';
 

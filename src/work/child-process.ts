@@ -1,8 +1,10 @@
 /**
- * Workers that are OS processes: any executable that speaks the protocol of `docs/PROTOCOL.md`, with SDKs for Node and Python.
+ * Workers that are OS processes: any executable that speaks the protocol of `docs/PROTOCOL.md`, with SDKs for
+ * Node and Python.
  *
- * Invariants: those of `worker-port.ts`; a worker that breaks the protocol, stops reading or stops in the middle of a frame is
- * killed here; what it prints is always drained. It deliberately keeps no deadline for starting, jobs or pings: the pool does.
+ * Invariants: those of `worker-port.ts`; a worker that breaks the protocol, stops reading or stops in the
+ * middle of a frame is killed here; what it prints is always drained. It deliberately keeps no deadline for
+ * starting, jobs or pings: the pool does.
  */
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { ChildPort, Host, ProcessEnd, Timer } from '../base/host.ts';
@@ -21,8 +23,8 @@ export interface ChildProcessOptions extends Partial<LaunchOptions> {
   /** Levels of nesting of a frame, either way; the worker is told. Default 64. */
   readonly maxDepth?: number;
   /**
-   * Bytes that may wait to be read by the worker. One that lets more pile up does not read: it is killed. Default: two frames of
-   * the largest size.
+   * Bytes that may wait to be read by the worker. One that lets more pile up does not read: it is killed.
+   * Default: two frames of the largest size.
    */
   readonly maxBufferedBytes?: number;
   /** A frame that has begun must end within this time, else its worker is killed. Default 30,000 ms. */
@@ -226,7 +228,9 @@ class ChildProcessPort implements WorkerPort {
     this.#watchFrame(this.#frames > before);
   }
 
-  /** A frame under way has a deadline: whoever sends a byte a second must not hold memory and a job for ever. */
+  /**
+   * A frame under way has a deadline: whoever sends a byte a second must not hold memory and a job for ever.
+   */
   #watchFrame(progressed: boolean): void {
     if (progressed || !this.#decoder.partial) {
       this.#frameTimer?.cancel();

@@ -1,9 +1,11 @@
 /**
- * Workers that are handlers in this process, each with a resource of its own if it wants one: a database connection, a parser, a
- * model. Nothing is copied: handlers get the very arguments, callers the very results.
+ * Workers that are handlers in this process, each with a resource of its own if it wants one: a database
+ * connection, a parser, a model. Nothing is copied: handlers get the very arguments, callers the very
+ * results.
  *
- * Invariants: those of `worker-port.ts`; what `create` gave is destroyed exactly once, also when it came too late. JavaScript cannot
- * be killed: after `kill` a job that ignores its signal runs on as a straggler, named at the end, its answer unheard.
+ * Invariants: those of `worker-port.ts`; what `create` gave is destroyed exactly once, also when it came too
+ * late. JavaScript cannot be killed: after `kill` a job that ignores its signal runs on as a straggler, named
+ * at the end, its answer unheard.
  */
 import { createError, show } from '../base/errors.ts';
 import type { Host, ProcessEnd } from '../base/host.ts';
@@ -23,9 +25,15 @@ export interface InProcessContext<R> extends JobContext {
 export interface InProcessOptions<R> {
   /** The jobs, by name. */
   readonly handlers: Readonly<Record<string, JobHandler<InProcessContext<R>>>>;
-  /** Makes a worker's resource. Its signal aborts when the worker is not wanted any more. Default: none is made. */
+  /**
+   * Makes a worker's resource. Its signal aborts when the worker is not wanted any more. Default: none is
+   * made.
+   */
   readonly create?: (worker: { readonly id: string; readonly signal: AbortSignal }) => R | PromiseLike<R>;
-  /** Whether the resource is sound; asked by health checks. `false` or a rejection: it is not. Default: always. */
+  /**
+   * Whether the resource is sound; asked by health checks. `false` or a rejection: it is not. Default:
+   * always.
+   */
   readonly check?: (resource: R) => unknown;
   /** Closes the resource. Awaited by an orderly end, not by a kill. */
   readonly destroy?: (resource: R) => unknown;
@@ -52,7 +60,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 /**
  * Workers in this process.
  *
- * @example inProcess({ handlers: { query: ({ sql }, { resource }) => resource.query(sql) }, create: connect, destroy: (c) => c.end() })
+ * @example inProcess({ create: connect, handlers: { ask: (sql, { resource }) => resource.query(sql) } })
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
  */
 export const inProcess = <R = undefined>(options: InProcessOptions<R>): WorkerKind => {

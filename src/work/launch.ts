@@ -1,8 +1,8 @@
 /**
  * How a worker process is launched: which command, with which environment.
  *
- * Invariant: the environment is an allow-list, so that no secret of the service reaches a worker unasked; no shell is
- * involved; secrets belong in `env`, never in `args`, which every user of the machine can read.
+ * Invariant: the environment is an allow-list, so that no secret of the service reaches a worker unasked; no
+ * shell is involved; secrets belong in `env`, never in `args`, which every user of the machine can read.
  */
 import { basename, delimiter, resolve } from 'node:path';
 import process from 'node:process';
@@ -15,13 +15,15 @@ import { DESCRIPTORS_VARIABLE } from './messages.ts';
 /** What of a worker's launch a user can choose. */
 export interface LaunchOptions {
   /**
-   * The worker's own file, run by the language's interpreter. A relative path starts at this process's working directory.
-   * Either this or `command` is needed.
+   * The worker's own file, run by the language's interpreter. A relative path starts at this process's
+   * working directory. Either this or `command` is needed.
    */
   readonly module?: string | URL | undefined;
   /** The language of `module`. Default: `'python'` for a name ending in `.py`, else `'node'`. */
   readonly language?: 'node' | 'python' | undefined;
-  /** An executable that speaks the protocol; with `module`, the interpreter (default this Node, or `python3`). */
+  /**
+   * An executable that speaks the protocol; with `module`, the interpreter (default this Node, or `python3`).
+   */
   readonly command?: string | undefined;
   /** Arguments, after the module if there is one. */
   readonly args: readonly string[];
@@ -35,7 +37,10 @@ export interface LaunchOptions {
   readonly descriptors: 'own' | 'stdio';
 }
 
-/** What every worker inherits where it is set: what programs need to be found and to speak the user's language. */
+/**
+ * What every worker inherits where it is set: what programs need to be found and to speak the user's
+ * language.
+ */
 export const INHERITED: readonly string[] = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
 /** Without these nothing starts on Windows. */
 const INHERITED_ON_WINDOWS: readonly string[] = ['SystemRoot', 'TEMP', 'TMP', 'PATHEXT', 'USERPROFILE'];

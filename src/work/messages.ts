@@ -1,10 +1,10 @@
 /**
- * The messages of the protocol, version 1, as `docs/PROTOCOL.md` has them: what a parent and a worker say to each other, and the
- * reading of what came over the wire into one of them.
+ * The messages of the protocol, version 1, as `docs/PROTOCOL.md` has them: what a parent and a worker say to
+ * each other, and the reading of what came over the wire into one of them.
  *
- * The rule of versions: a side ignores (and counts) kinds and fields it does not know; a known kind with a wrong or
- * missing field is a breach. New abilities are announced as capabilities and never change the meaning of what exists;
- * whatever would, takes a new version, and versions that differ do not talk.
+ * The rule of versions: a side ignores (and counts) kinds and fields it does not know; a known kind with a
+ * wrong or missing field is a breach. New abilities are announced as capabilities and never change the
+ * meaning of what exists; whatever would, takes a new version, and versions that differ do not talk.
  */
 
 /** The version of the protocol that this code speaks. */

@@ -1,8 +1,9 @@
 /**
- * What a worker prints, as lines: cut at line ends, bounded in length, the last few kept for its crash report.
+ * What a worker prints, as lines: cut at line ends, bounded in length, the last few kept for its crash
+ * report.
  *
- * Invariant: holds at most one line per output and `keep` lines in all, however much and whatever is printed. It deliberately
- * does not slow the worker down: printing is always drained.
+ * Invariant: holds at most one line per output and `keep` lines in all, however much and whatever is printed.
+ * It deliberately does not slow the worker down: printing is always drained.
  */
 import { StringDecoder } from 'node:string_decoder';
 

@@ -1,8 +1,9 @@
 /**
- * One job under a handler of ours: what the handler is given, and what became of it. Used wherever JavaScript runs jobs: in a
- * worker process by the SDK, and in this process by `in-process.ts`.
+ * One job under a handler of ours: what the handler is given, and what became of it. Used wherever JavaScript
+ * runs jobs: in a worker process by the SDK, and in this process by `in-process.ts`.
  *
- * Invariant: a job has exactly one answer, and whatever a handler throws becomes one. The signal costs nothing until it is read.
+ * Invariant: a job has exactly one answer, and whatever a handler throws becomes one. The signal costs
+ * nothing until it is read.
  */
 import { show } from '../base/errors.ts';
 import type { WorkerFailure } from './worker-port.ts';
@@ -19,7 +20,10 @@ export interface JobContext {
   log(text: string, level?: LogLevel): void;
 }
 
-/** Runs jobs of one name. What it returns (or resolves to) is the result. Written so that `args` may be of any type. */
+/**
+ * Runs jobs of one name. What it returns (or resolves to) is the result. Written so that `args` may be of any
+ * type.
+ */
 export type JobHandler<C = JobContext> = { handle(args: unknown, context: C): unknown }['handle'];
 
 /** What became of a job. */
@@ -89,7 +93,9 @@ export class RunningJob implements JobContext {
     }
   }
 
-  /** A job that was told to stop and throws what its signal gave it, or any AbortError, did as it was told. */
+  /**
+   * A job that was told to stop and throws what its signal gave it, or any AbortError, did as it was told.
+   */
   #complied(error: unknown): boolean {
     if (!this.#cancelled) return false;
     return error === this.#controller?.signal.reason || (error as Error | null)?.name === 'AbortError';

@@ -1,10 +1,11 @@
 /**
- * The wire: frames of a 4-byte big-endian length and that many bytes of UTF-8 JSON, each one object. `docs/PROTOCOL.md` is the
- * specification; both sides of a worker in Node stand on this file.
+ * The wire: frames of a 4-byte big-endian length and that many bytes of UTF-8 JSON, each one object.
+ * `docs/PROTOCOL.md` is the specification; both sides of a worker in Node stand on this file.
  *
- * Invariants: a length is judged before anything is allocated for it; a frame's depth is judged before it is parsed; memory
- * held for a peer never exceeds what it has sent of one frame; keys that could reach a prototype never get past here, in
- * either direction; after a refusal the decoder delivers nothing more. It knows nothing of what messages mean.
+ * Invariants: a length is judged before anything is allocated for it; a frame's depth is judged before it is
+ * parsed; memory held for a peer never exceeds what it has sent of one frame; keys that could reach a
+ * prototype never get past here, in either direction; after a refusal the decoder delivers nothing more. It
+ * knows nothing of what messages mean.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
 import { createError, show } from '../base/errors.ts';
@@ -13,7 +14,10 @@ import { createError, show } from '../base/errors.ts';
 export interface WireLimits {
   /** Bytes of a frame's JSON. A larger one is refused with ERR_FRAME_TOO_LARGE; whoever sent it is broken. */
   readonly maxFrameBytes: number;
-  /** Levels of objects and arrays in a frame, the message itself being the first. Deeper ones could exhaust the stack. */
+  /**
+   * Levels of objects and arrays in a frame, the message itself being the first. Deeper ones could exhaust
+   * the stack.
+   */
   readonly maxDepth: number;
 }
 
@@ -81,8 +85,8 @@ const pathOf = ({ keys }: Flaw): string =>
     .join('') || 'it';
 
 /**
- * The first flaw of a value. JSON.stringify would drop functions, turn NaN into null and Maps into `{}`: silently. A property
- * that is `undefined` is left out, as everywhere in JSON.
+ * The first flaw of a value. JSON.stringify would drop functions, turn NaN into null and Maps into `{}`:
+ * silently. A property that is `undefined` is left out, as everywhere in JSON.
  */
 const flawOf = (value: unknown, depth: number): Flaw | undefined => {
   switch (typeof value) {
@@ -174,7 +178,8 @@ export class FrameDecoder {
   /**
    * Delivers the messages that these bytes complete, in order.
    *
-   * @throws ERR_FRAME_TOO_LARGE, ERR_FRAME_MALFORMED after having delivered what came before; the decoder is then closed.
+   * @throws ERR_FRAME_TOO_LARGE, ERR_FRAME_MALFORMED after having delivered what came before; the decoder is
+   * then closed.
    */
   push(chunk: Uint8Array): void {
     let at = 0;

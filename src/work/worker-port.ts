@@ -1,11 +1,11 @@
 /**
- * The seam between a pool and one live worker. A {@link WorkerKind} says how workers are made; a {@link WorkerPort} is one of
- * them, whatever it is made of: an OS process, or handlers in this process.
+ * The seam between a pool and one live worker. A {@link WorkerKind} says how workers are made; a {@link
+ * WorkerPort} is one of them, whatever it is made of: an OS process, or handlers in this process.
  *
  * Invariants every kind keeps:
  * - `ended` comes exactly once and is the last call a port makes;
- * - a job given to `run` is answered at most once (`succeeded`, `failed` or `cancelled`); where none has come when `ended`
- *   comes, none will;
+ * - a job given to `run` is answered at most once (`succeeded`, `failed` or `cancelled`); where none has
+ *   come when `ended` comes, none will;
  * - no listener is called from within a method of the port: what a method causes is told in a later step;
  * - after `broke` the port kills its worker itself, and `ended` follows.
  *
@@ -41,15 +41,20 @@ export interface WorkerPort {
   /**
    * Sends a job.
    *
-   * @throws ERR_JOB_INVALID, ERR_FRAME_TOO_LARGE before anything is sent: the arguments are at fault, the worker is well.
-   * @throws ERR_WORKER_PROTOCOL (`not_started`) when the worker no longer reads; it is killed and `ended` follows.
+   * @throws ERR_JOB_INVALID, ERR_FRAME_TOO_LARGE before anything is sent: the arguments are at fault, the
+   * worker is well.
+   * @throws ERR_WORKER_PROTOCOL (`not_started`) when the worker no longer reads; it is killed and `ended`
+   * follows.
    */
   run(job: WorkerJob): void;
   /** Asks a job to stop; it answers with `cancelled`, `failed` or `succeeded`, or not at all: then kill. */
   cancel(jobId: number, reason: string): void;
   /** Asks for a `pong` with the same id. */
   ping(id: number): void;
-  /** Orderly end: it is told to shut down and its input ends. Idempotent. A worker that does not comply must be killed. */
+  /**
+   * Orderly end: it is told to shut down and its input ends. Idempotent. A worker that does not comply must
+   * be killed.
+   */
   close(): void;
   /** The end at once: SIGKILL to the whole process group, stopped or not. Idempotent. */
   kill(): void;
@@ -96,7 +101,9 @@ export interface WorkerPortListeners {
   stderr(line: string): void;
   /** ERR_WORKER_PROTOCOL: what it sent is no message, or it no longer reads. It is being killed. */
   broke(error: TroupeError): void;
-  /** A reply nobody waits for, or a message of a kind this version does not know: counted, never delivered. */
+  /**
+   * A reply nobody waits for, or a message of a kind this version does not know: counted, never delivered.
+   */
   dropped(why: string): void;
   ended(end: WorkerEnd): void;
 }

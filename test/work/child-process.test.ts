@@ -1,6 +1,11 @@
-/** Workers as real OS processes, in both languages that have an SDK: one suite, every way to go right or wrong. */
+/**
+ * Workers as real OS processes, in both languages that have an SDK: one suite, every way to go right or
+ * wrong.
+ */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isTroupeError } from '../../src/base/errors.ts';
@@ -202,6 +207,9 @@ describe.each([
   it_('is killed at once, busy or stopped, with all it has started', async () => {
     const worker = await start();
     const grandchild = (await worker.answer(worker.start('grandchild'))) as number;
+    const inherited = readdirSync(`/proc/${grandchild}/fd`);
+    expect(inherited).not.toContain('3');
+    expect(inherited).not.toContain('4');
     const pid = worker.port.pid as number;
     worker.start('busy');
     process.kill(pid, 'SIGSTOP');
@@ -231,6 +239,19 @@ describe.each([
       delete process.env['TROUPE_TEST_SECRET'];
       delete process.env['TROUPE_TEST_PASSED'];
     }
+  });
+
+  it_('exits with a word when it does not understand its parent', async () => {
+    const child = spawn(interpreter, [fileURLToPath(module)], {
+      env: { ...process.env, PYTHONPATH: pythonSdkFolder(), TROUPE_PROTOCOL_FDS: '3,4' },
+      stdio: ['pipe', 'ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    (child.stdio[3] as Writable).write(Uint8Array.of(0, 0, 0, 3, 0x7b, 0x7b, 0x7b));
+    let printed = '';
+    const exited = new Promise((resolve) => child.on('exit', resolve));
+    for await (const chunk of child.stderr as Readable) printed += String(chunk);
+    expect(await exited).toBe(76);
+    expect(printed).toContain('the parent broke the protocol');
   });
 
   it_.each(['idle', 'wait', 'deaf', ...(language === 'node' ? [] : ['busy'])])(

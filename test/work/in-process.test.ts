@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isTroupeError } from '../../src/base/errors.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { type InProcessOptions, inProcess } from '../../src/work/in-process.ts';
+import type { WorkerHandlers } from '../../src/work/sdk/worker.ts';
 import { WatchedWorker } from './watched-worker.ts';
 
 interface Connection {
@@ -228,6 +229,26 @@ describe('a worker in this process', () => {
     worker.port.close();
     await host.settle();
     expect(worker.told).toMatchObject([['ended', { code: 0 }]]);
+  });
+
+  it('infers what its handlers are given from what is created', () => {
+    const kind = inProcess({
+      name: 'typed',
+      create: async ({ id }) => ({ made: id }),
+      check: ({ made }) => made.length > 0,
+      handlers: {
+        upper: ({ text }: { text: string }, { resource, signal }) =>
+          `${resource.made.at(0)}${text}${signal.aborted}`,
+        // @ts-expect-error: a resource has what was created, and nothing else
+        wrong: (_args, { resource }) => resource.missing,
+      },
+    });
+    const handlers: WorkerHandlers = {
+      count: ({ text }: { readonly text: string }, { remainingMs }) => text.length + remainingMs,
+      // @ts-expect-error: arguments are unknown until they are declared
+      wrong: (args) => args.text,
+    };
+    expect([kind.name, Object.keys(handlers)]).toEqual(['typed', ['count', 'wrong']]);
   });
 
   it.each([

@@ -1,8 +1,10 @@
 /**
- * A worker's line to its parent: descriptors 3 and 4, which nothing that is printed can reach, and a lifeline on descriptor 0.
+ * A worker's line to its parent: descriptors 3 and 4, which nothing that is printed can reach, and a lifeline
+ * on descriptor 0.
  *
- * Invariants: a frame is written whole before `send` returns, so that no exit can cut it; when the parent is gone this process
- * goes too, with all it has started, even while its event loop is held by a job. It knows frames, not messages.
+ * Invariants: a frame is written whole before `send` returns, so that no exit can cut it; when the parent is
+ * gone this process goes too, with all it has started, even while its event loop is held by a job. It knows
+ * frames, not messages.
  */
 import type { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
@@ -120,8 +122,9 @@ const pause = (forMs: number): void => {
 };
 
 /**
- * The thread's code. The lifeline is a pipe that nobody writes; it ends with the parent. The main thread sees the same and is
- * given the time to leave by itself. A source in a string needs no file of its own beside the bundle.
+ * The thread's code. The lifeline is a pipe that nobody writes; it ends with the parent. The main thread sees
+ * the same and is given the time to leave by itself. A source in a string needs no file of its own beside the
+ * bundle.
  */
 const LIFELINE_SOURCE = `
 'use strict';

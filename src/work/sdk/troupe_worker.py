@@ -11,10 +11,10 @@ Handlers take the job's arguments and a :class:`JobContext`. Plain functions run
 coroutine functions run side by side on an event loop of their own. Meanwhile a reader thread answers pings and takes
 cancellations, so a busy handler is not taken for a dead one.
 
-Kept true throughout: the protocol has descriptors of its own and fd 1 is one that goes to the service's log, so that
-nothing that is printed can corrupt it; what handlers start does not inherit them; a frame is written whole; every job is
-answered exactly once; when the parent is gone this process goes too, with all it has started. The protocol itself is
-described in docs/PROTOCOL.md of the package troupe.
+Kept true throughout: the protocol has descriptors of its own and fd 1 is one that goes to the service's log,
+so that nothing that is printed can corrupt it; what handlers start does not inherit them; a frame is written
+whole; every job is answered exactly once; when the parent is gone this process goes too, with all it has
+started. The protocol itself is described in docs/PROTOCOL.md of the package troupe.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class _Unsendable(Exception):
 
 
 def serve_worker(handlers):
-    """Serves jobs until the parent says shutdown or is gone; does not return before that. Call it from the main thread.
+    """Serves jobs until the parent says shutdown, then returns. Call it from the main thread.
 
     Raises TypeError for handlers that are none, and RuntimeError when this process was not started by a pool.
     """
@@ -360,10 +360,11 @@ class _Served:
 
 
 def _take_descriptors():
-    """The protocol's input and output, and the lifeline if there is one, out of reach of whatever prints or inherits."""
+    """The protocol's input and output, and the lifeline if there is one, safe from what prints or inherits."""
     named = os.environ.pop(DESCRIPTORS_VARIABLE, None)
     if named is None:
-        raise RuntimeError("a worker is started by a pool of troupe, not by hand (%s is not set)" % DESCRIPTORS_VARIABLE)
+        why = "a worker is started by a pool of troupe, not by hand (%s is not set)"
+        raise RuntimeError(why % DESCRIPTORS_VARIABLE)
     if named != "stdio":
         taken = [int(each) for each in named.split(",")]
         for descriptor in taken:

@@ -1,9 +1,9 @@
 /**
  * `troupe/worker`: what a worker process in Node imports to serve jobs.
  *
- * Invariants: whatever handlers print goes to the service's log and never into the protocol; a job is answered once; an uncaught
- * error ends this process with its stack on stderr, as anywhere in Node: the pool replaces it. It has no state beyond the jobs
- * it runs, and nothing of the runtime but the wire.
+ * Invariants: whatever handlers print goes to the service's log and never into the protocol; a job is
+ * answered once; an uncaught error ends this process with its stack on stderr, as anywhere in Node: the pool
+ * replaces it. It has no state beyond the jobs it runs, and nothing of the runtime but the wire.
  */
 import process from 'node:process';
 import { isTroupeError } from '../../base/errors.ts';
