@@ -5,7 +5,7 @@
  * a recovery resumable. It runs nothing.
  */
 import type { NextMove } from '../../actors/recovery.machine.ts';
-import { createError } from '../base/errors.ts';
+import { refuse } from '../base/options.ts';
 import { isSpec } from '../kernel/spec.ts';
 import { type BackoffOptions, type BackoffStrategy, createBackoff } from '../resilience/backoff.ts';
 import type { Classification } from './classification.ts';
@@ -74,15 +74,13 @@ const recordFailure =
 const requestRestart =
   (request: RestartRequest): Step =>
   async (context) => {
-    const answer: unknown = await request(context);
-    if (answer === 'already') return AWAIT_HEALING;
+    const answer: unknown =
+      typeof request === 'function'
+        ? await request(context)
+        : await context.get(request.supervisor).recycleChild(request.child);
     if (answer === 'restarted') return answer;
-    throw createError('ERR_OPTION_INVALID', {
-      where: `restart of ${context.subject}`,
-      field: 'answer',
-      expected: "'restarted' or 'already'",
-      got: answer,
-    });
+    if (answer === 'already' || answer === 'failed') return AWAIT_HEALING;
+    return refuse(`restart of ${context.subject}`, 'answer', "'restarted', 'already' or 'failed'", answer);
   };
 
 const retrySteps = (run: Step | undefined, attempts: number): readonly PlannedStep[] =>

@@ -9,6 +9,7 @@ import { check, fits, fn, listOf, object, refuse, resolveOptions, text } from '.
 import type { Awaitable, Handle } from '../kernel/logic.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import type { CircuitBreaker } from '../resilience/circuit-breaker.ts';
+import type { SupervisorHandle } from '../supervision/supervisor-handle.ts';
 import type { Classification } from './classification.ts';
 import { type Remedy, resolveRemedy } from './remedy.ts';
 import { matchesSubject } from './subject-pattern.ts';
@@ -48,11 +49,16 @@ export type Circuit =
   | Pick<CircuitBreaker, 'fail'>
   | ((context: StepContext) => Awaitable<unknown>);
 
+/** What an owner answers who is asked to start a subject anew; `already` and `failed`: it is at it, by its own rules. */
+export type RestartAnswer = 'restarted' | 'already' | 'failed';
+
 /**
- * Asks a subject's owner to start it anew. `already`: the owner restarts it, or waits to; the recovery then waits for it too.
- * One owner acts on a failure: this is a request, never a deed.
+ * Asks a subject's owner to start it anew: a child of a supervisor, or a function that asks. One owner acts on a failure:
+ * this is a request, never a deed; where the owner is at it already, the recovery waits for the subject to heal.
  */
-export type RestartRequest = (context: StepContext) => Awaitable<'restarted' | 'already'>;
+export type RestartRequest =
+  | { readonly supervisor: Spec<SupervisorHandle>; readonly child: string }
+  | ((context: StepContext) => Awaitable<RestartAnswer>);
 
 /** What a user has for some subjects. */
 export interface PlaybookEntry {
@@ -93,7 +99,11 @@ const ENTRY_FIELDS = {
   retry: STEP,
   circuits: object<NonNullable<PlaybookEntry['circuits']>>(),
   failover: object<Readonly<Record<string, Step>>>('an object of steps'),
-  restart: fn<RestartRequest>(),
+  restart: fits<RestartRequest>(
+    '{ supervisor, child } or a function',
+    (v) =>
+      typeof v === 'function' || (object().accepts(v) && isSpec((v as { supervisor?: unknown }).supervisor)),
+  ),
   stop: STEP,
   cleanup: STEP,
   remedies: object<NonNullable<PlaybookEntry['remedies']>>('an object of remedies'),
