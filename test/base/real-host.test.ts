@@ -54,12 +54,16 @@ describe('timers', () => {
   test('equal instants fire in the order of setting, and a timer of 0 ms set by one fires too', async () => {
     const host = createRealHost();
     const seen: string[] = [];
-    host.timer(5, 'a', () => {
-      seen.push('a');
-      host.timer(0, 'nested', () => seen.push('nested'));
+    await new Promise<void>((resolve) => {
+      host.timer(5, 'a', () => {
+        seen.push('a');
+        host.timer(0, 'nested', () => {
+          seen.push('nested');
+          resolve();
+        });
+      });
+      host.timer(5, 'b', () => seen.push('b'));
     });
-    host.timer(5, 'b', () => seen.push('b'));
-    await fires(host, 15);
     expect(seen).toEqual(['a', 'b', 'nested']);
   });
 
