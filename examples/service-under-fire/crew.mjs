@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const START_LIMIT_MS = 15_000;
+/** Lines of the service's log that tell why it did not start. */
+const LOG_LINES_SHOWN = 12;
+
+/** A process of the run did not start; the message says all there is to say. */
+export class StartFailed extends Error {}
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -31,7 +36,7 @@ export const createRunFolder = async () => {
 const limited = (promise, limitMs, what) => {
   let timer;
   const limit = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${limitMs} ms`)), limitMs);
+    timer = setTimeout(() => reject(new StartFailed(`${what} within ${limitMs} ms`)), limitMs);
   });
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 };
@@ -47,7 +52,7 @@ export const startUpstream = async () => {
     });
     child = starting;
     const failed = once(starting, 'exit').then(([code]) => {
-      throw new Error(`the upstream exited with ${code} while it started`);
+      throw new StartFailed(`the upstream exited with ${code} while it started`);
     });
     const [message] = await limited(
       Promise.race([once(starting, 'message'), failed]),
@@ -135,9 +140,9 @@ export const startService = async ({ folder, upstreamPort, worker, entry = file(
     });
   });
   const early = exited.then(({ code, signal }) => {
-    throw new Error(
-      `the service ended (${signal ?? code}) before it was ready; its log is ${folder.logPath}`,
-    );
+    const lines = readFileSync(folder.logPath, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
+    const ended = `the service ended with ${signal ?? `exit code ${code}`} before it was ready`;
+    throw new StartFailed([`${ended}; the end of its log, ${folder.logPath}:`, ...lines].join('\n'));
   });
   const { port } = await limited(
     Promise.race([ready, early]),

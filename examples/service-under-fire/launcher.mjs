@@ -11,7 +11,7 @@ import { startAttack } from './attacker.mjs';
 import { judge } from './checker.mjs';
 import { createClient } from './client.mjs';
 import { collectCorpus } from './corpus.mjs';
-import { createRunFolder, startService, startUpstream } from './crew.mjs';
+import { createRunFolder, StartFailed, startService, startUpstream } from './crew.mjs';
 import { countOrphans, shutDown } from './finale.mjs';
 import { createLedger } from './ledger.mjs';
 import { startLoad } from './load.mjs';
@@ -149,7 +149,8 @@ const main = async (args) => {
   const screen = createScreen({ output: process.stdout, environment: process.env });
   const folder = await createRunFolder();
   let upstream;
-  let kept = false;
+  // Its log is wanted by whoever has to find out what went wrong, a failed start included.
+  let kept = true;
   try {
     upstream = await startUpstream();
     const service = await startService({ folder, upstreamPort: upstream.port(), worker: workers });
@@ -175,7 +176,11 @@ const main = async (args) => {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const isUsage = error instanceof UsageError;
-  console.error(isUsage ? `${error.message}\nTry --help.` : error);
-  process.exitCode = isUsage ? EXIT.usage : EXIT.failed;
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\nTry --help.`);
+    process.exitCode = EXIT.usage;
+  } else {
+    console.error(error instanceof StartFailed ? error.message : error);
+    process.exitCode = EXIT.failed;
+  }
 }

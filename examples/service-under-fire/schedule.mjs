@@ -33,7 +33,7 @@ const START_MS = 200;
 /** How long a kind has its strand to itself, from strike to expected recovery. */
 const SPAN_MS = {
   upstream_killed: 1_500,
-  upstream_hanging: 1_800,
+  upstream_hanging: 2_000,
   upstream_500: 1_200,
   burst: 1_300,
   loop_blocked: 2_200,
@@ -58,10 +58,16 @@ const layOut = (items, fromMs, lengthMs, random) => {
   });
 };
 
+/** In any order, except that `slowest` is not the last: what comes last has the least time before the calm. */
+const shuffleButLast = (kinds, slowest, random) => {
+  const shuffled = random.shuffle(kinds);
+  if (shuffled.at(-1) === slowest) shuffled.unshift(shuffled.pop());
+  return shuffled;
+};
+
 const workerItems = (random) => {
-  const kinds = random.shuffle(WORKER_KINDS);
-  // A stopped worker is found out by its document's deadline, which the tail alone would not leave time for.
-  if (kinds.at(-1) === 'worker_stopped') kinds.unshift(/** @type {string} */ (kinds.pop()));
+  // A stopped worker is found out only by its document's deadline.
+  const kinds = shuffleButLast(WORKER_KINDS, 'worker_stopped', random);
   return kinds.map((kind, index) => ({
     kind,
     spanMs: index === kinds.length - 1 ? WORKER_TAIL_MS : WORKER_STAGGER_MS,
@@ -75,7 +81,8 @@ const layOutRound = (fromMs, lengthMs, random) => {
   const strandFromMs = blockFirst ? fromMs + SPAN_MS.loop_blocked : fromMs;
   const workers = workerItems(random);
   const ofWorkers = random.next() < 0.5 ? [span('burst'), ...workers] : [...workers, span('burst')];
-  const ofUpstream = random.shuffle(UPSTREAM_KINDS).map(span);
+  // A hanging upstream is found out only by the deadlines of several requests.
+  const ofUpstream = shuffleButLast(UPSTREAM_KINDS, 'upstream_hanging', random).map(span);
   return [
     { atMs: Math.round(blockFirst ? fromMs : fromMs + strandMs), kind: 'loop_blocked' },
     ...layOut(ofWorkers, strandFromMs, strandMs, random),

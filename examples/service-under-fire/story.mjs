@@ -24,12 +24,13 @@ export const createStory = ({ options, workers, screen, ledger, client, observer
 
   const tellStrikes = () => {
     for (const strike of attack.strikes) {
-      const { kind, state, detail, recoveryMs } = strike;
+      const { kind, state, detail, recoveryMs, struckMs } = strike;
       if (told.get(strike) === state || state === 'due' || state === 'striking') continue;
+      // A quick recovery may have overtaken the telling.
+      if (!told.has(strike) && struckMs !== undefined) say(`${kind} struck: ${detail}`);
       told.set(strike, state);
-      if (state === 'struck') say(`${kind} struck: ${detail}`);
-      else if (state === 'recovered') say(`${kind} recovered in ${Math.round(recoveryMs)} ms`);
-      else say(`${kind} ${state}: ${detail}`);
+      if (state === 'recovered') say(`${kind} recovered in ${Math.round(recoveryMs)} ms`);
+      else if (state !== 'struck') say(`${kind} ${state}: ${detail}`);
     }
   };
 
