@@ -7,6 +7,7 @@
  * the end no worker lives that was not sent SIGKILL. Jobs are the desk's business.
  */
 import { type PoolEvent, poolMachine } from '../../actors/pool.machine.ts';
+import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
@@ -64,6 +65,8 @@ export class Crew implements WorkerOwner, DeskKeeper {
   #closing = false;
   #ended = false;
   #drained: Promise<void> | undefined;
+  #drainUntil = NO_DEADLINE;
+  #drainTimer: Timer | undefined;
   #tellDrained: (() => void) | undefined;
 
   constructor(context: ActorContext, desk: Desk, settings: ResolvedPoolOptions) {
@@ -119,7 +122,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#fillPlaces();
   }
 
-  drain(): Promise<void> {
+  drain(untilMs: number, reason: ExitReason): Promise<void> {
     this.#drained ??= new Promise((resolve) => {
       this.#tellDrained = resolve;
     });
@@ -127,11 +130,19 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#desk.watchesWork = true;
     if (this.#desk.isDone) this.workDone();
     this.#tellIfGone();
+    if (!this.#closing && untilMs < this.#drainUntil) this.#drainAtMost(untilMs, reason);
     return this.#drained;
   }
 
+  #drainAtMost(untilMs: number, reason: ExitReason): void {
+    this.#drainUntil = untilMs;
+    this.#drainTimer?.cancel();
+    const leftMs = Math.max(0, untilMs - this.host.monotonic());
+    this.#drainTimer = this.host.timer(leftMs, 'pool drain', () => this.#close(reason));
+  }
+
   /** The time for draining is over: what still waits or runs is told, and the workers are asked to end. */
-  close(reason: ExitReason): void {
+  #close(reason: ExitReason): void {
     this.#desk.turnAwayAll(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
     for (const worker of this.workers) worker.forsake(this.#endError(reason, worker.jobName));
     this.#send({ type: 'close.wanted' });
@@ -143,6 +154,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#runner.stop();
     this.#stopListening();
     this.#cancelProbe();
+    this.#drainTimer?.cancel();
     this.#desk.end(this, this.#endError(reason, undefined));
     for (const seat of this.#seats) {
       seat.timer?.cancel();
@@ -305,6 +317,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
 
   #closeWorkers(): void {
     this.#closing = true;
+    this.#drainTimer?.cancel();
     this.#holdReplacements();
     for (const worker of this.workers) worker.dismiss('pool_closed');
     this.#tellIfGone();

@@ -12,6 +12,7 @@ import type { Host } from '../base/host.ts';
 import { check, text } from '../base/options.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import type { Place } from '../kernel/logic.ts';
+import type { ExitReason } from '../kernel/reason.ts';
 import { rejectLater } from '../resilience/call.ts';
 import { type Ending, Job, type JobPlan, LeaseTicket, type Ticket, type TicketDesk } from './job.ts';
 import { type Lease, type LeaseDesk, WorkerLease } from './lease.ts';
@@ -41,8 +42,11 @@ export interface DeskKeeper {
   /** The state of its chart; for people. */
   readonly state: string;
   readonly workers: readonly PoolWorker[];
-  /** Resolves when all that was let in has settled and all workers are gone. */
-  drain(): Promise<void>;
+  /**
+   * Resolves when all that was let in has settled and all workers are gone. At `untilMs` whatever is left is told `reason`, and
+   * the workers are closed.
+   */
+  drain(untilMs: number, reason: ExitReason): Promise<void>;
   /** Nothing waits and nothing runs, asked for by {@link Desk.watchesWork}. */
   workDone(): void;
   /** A job was done, asked for by {@link Desk.watchesSuccess}. */

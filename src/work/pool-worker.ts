@@ -139,7 +139,8 @@ export class PoolWorker implements WorkerPortListeners {
   #dismissed = false;
   #killedFor: string | undefined;
   #breach: TroupeError | undefined;
-  #graceTimer: Timer | undefined;
+  #cancelTimer: Timer | undefined;
+  #closeTimer: Timer | undefined;
   #retired = false;
   #told = false;
   /** Where its chart stood, and why and when it is being stepped: for the history. */
@@ -269,8 +270,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.#cancelAsked = true;
     this.#port?.cancel(this.#jobId, reason);
     const { host, settings } = this.#owner;
-    this.#graceTimer?.cancel();
-    this.#graceTimer = host.timer(settings.cancelGraceMs, 'cancel grace', () =>
+    this.#cancelTimer = host.timer(settings.cancelGraceMs, 'cancel grace', () =>
       this.condemn('cancel_ignored'),
     );
   }
@@ -442,7 +442,7 @@ export class PoolWorker implements WorkerPortListeners {
     if (this.#cancelAsked) {
       this.#cancelAsked = false;
       this.#doubtful = true;
-      this.#graceTimer?.cancel();
+      this.#cancelTimer?.cancel();
     }
     if (this.#holder === undefined) this.giveBack(now, reason);
   }
@@ -514,13 +514,13 @@ export class PoolWorker implements WorkerPortListeners {
   #close(): void {
     const { host, settings } = this.#owner;
     this.#port?.close();
-    this.#graceTimer?.cancel();
-    this.#graceTimer = host.timer(settings.closeGraceMs, 'close grace', () => this.condemn('close_ignored'));
+    this.#closeTimer = host.timer(settings.closeGraceMs, 'close grace', () => this.condemn('close_ignored'));
   }
 
   #retire(): void {
     this.#retired = true;
-    this.#graceTimer?.cancel();
+    this.#cancelTimer?.cancel();
+    this.#closeTimer?.cancel();
     this.#pulse.stop();
   }
 }

@@ -7,7 +7,7 @@
  */
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
-import type { Timer } from '../base/host.ts';
+import { msOrInfinity, resolveOptions } from '../base/options.ts';
 import type { ActorContext, Behaviour, Handle, Inspection, Logic, Place } from '../kernel/logic.ts';
 import type { ExitReason } from '../kernel/reason.ts';
 import type { Ref } from '../kernel/ref.ts';
@@ -63,6 +63,12 @@ export interface PoolInspection {
   readonly counts: Readonly<PoolCounts>;
 }
 
+/** Options of {@link PoolHandle.drain}. */
+export interface DrainOptions {
+  /** How long jobs and leases may go on, ms. `Infinity`: as long as they like. */
+  readonly timeoutMs?: number;
+}
+
 /** What outside code uses. It follows restarts. */
 export interface PoolHandle extends Handle {
   /**
@@ -84,22 +90,25 @@ export interface PoolHandle extends Handle {
   /** Whether a job brought now would be let in. Costs nothing; ask before taking on work. */
   canAccept(): boolean;
   /**
-   * Lets nothing more in, finishes what was let in, then closes the workers. Resolves when they are gone. Idempotent; it does not
-   * end the pool's actor, whose restart opens it again.
+   * Lets nothing more in, finishes what was let in, then closes the workers. Resolves when they are gone. What is left after
+   * `timeoutMs` (default: the pool's `shutdownMs`) is told so. Idempotent; it does not end the pool's actor, whose restart opens it
+   * again.
    */
-  drain(): Promise<void>;
+  drain(options?: DrainOptions): Promise<void>;
   inspect(): PoolInspection;
 }
+
+const DRAIN_FIELDS = { timeoutMs: msOrInfinity(0) };
 
 class Pool implements PoolHandle {
   readonly #place: Place;
   readonly #desk: Desk;
-  readonly #size: number;
+  readonly #options: ResolvedPoolOptions;
 
-  constructor(place: Place, size: number) {
+  constructor(place: Place, options: ResolvedPoolOptions) {
     this.#place = place;
     this.#desk = place.shared as Desk;
-    this.#size = size;
+    this.#options = options;
   }
 
   get path(): string {
@@ -131,15 +140,18 @@ class Pool implements PoolHandle {
     return this.#desk.canAccept();
   }
 
-  drain(): Promise<void> {
-    return this.#desk.keeper?.drain() ?? Promise.resolve();
+  async drain(options?: DrainOptions): Promise<void> {
+    const { shutdownMs } = this.#options;
+    const defaults = { timeoutMs: typeof shutdownMs === 'number' ? shutdownMs : 0 };
+    const { timeoutMs } = resolveOptions(`drain of pool ${this.path}`, options, DRAIN_FIELDS, defaults);
+    await this.#desk.keeper?.drain(this.#desk.now() + timeoutMs, 'shutdown');
   }
 
   inspect(): PoolInspection {
     const { keeper, waiting, idle, leases, crashesInRow, counts } = this.#desk;
     return {
       state: keeper?.state ?? 'absent',
-      size: this.#size,
+      size: this.#options.size,
       workers: (keeper?.workers ?? []).map(showWorker),
       waiting,
       idle,
@@ -169,7 +181,6 @@ class PoolActor implements Behaviour {
   readonly #context: ActorContext;
   readonly #desk: Desk;
   readonly #crew: Crew;
-  #closeTimer: Timer | undefined;
 
   constructor(context: ActorContext, options: ResolvedPoolOptions) {
     this.#context = context;
@@ -186,18 +197,13 @@ class PoolActor implements Behaviour {
   }
 
   shutdown(reason: ExitReason): Promise<void> {
-    const { host } = this.#context.system;
     const { stopDeadline } = this.#context;
-    if (stopDeadline !== NO_DEADLINE) {
-      const leftMs = Math.max(0, stopDeadline - host.monotonic());
-      const reserveMs = Math.min(this.#crew.settings.closeGraceMs + CLOSE_MARGIN_MS, leftMs / 2);
-      this.#closeTimer = host.timer(leftMs - reserveMs, 'pool drain', () => this.#crew.close(reason));
-    }
-    return this.#crew.drain();
+    const leftMs = Math.max(0, stopDeadline - this.#desk.now());
+    const reserveMs = Math.min(this.#crew.settings.closeGraceMs + CLOSE_MARGIN_MS, leftMs / 2);
+    return this.#crew.drain(stopDeadline === NO_DEADLINE ? stopDeadline : stopDeadline - reserveMs, reason);
   }
 
   reap(reason: ExitReason): void {
-    this.#closeTimer?.cancel();
     this.#crew.end(reason);
   }
 
@@ -221,12 +227,12 @@ class PoolActor implements Behaviour {
  */
 export const pool = (id: string, options: PoolOptions): Spec<PoolHandle> => {
   const resolved = resolvePool(`pool ${String(id)}`, options);
-  const { restart, shutdownMs, description, size } = resolved;
+  const { restart, shutdownMs, description } = resolved;
   const logic: Logic<PoolHandle> = {
     kind: 'pool',
     share: (place) => new Desk(place, resolved),
     start: (context) => new PoolActor(context, resolved),
-    handle: (place) => new Pool(place, size),
+    handle: (place) => new Pool(place, resolved),
   };
   return createSpec(id, logic, {
     restart,
