@@ -1,0 +1,62 @@
+/** troupe: the public API on one screen. Exports only. */
+export {
+  type Application,
+  type ApplicationOptions,
+  type ApplicationSpec,
+  application,
+  type StopReport,
+} from './application/application.ts';
+export type { Health } from './application/health.ts';
+export {
+  type EndContext,
+  type OpenContext,
+  type Resource,
+  type ResourceOptions,
+  resource,
+} from './application/resource.ts';
+export { EXIT, type RunOptions } from './application/run.ts';
+export { ERRORS, type ErrorCode, isTroupeError, type Outcome, TroupeError } from './base/errors.ts';
+export type { Host, Timer } from './base/host.ts';
+export { createRealHost, realHost } from './base/real-host.ts';
+export type { EventMap, EventStream, EventType, TroupeEvent } from './base/telemetry.ts';
+export { actor } from './kernel/actor.ts';
+export {
+  type ActorContext,
+  type Addressee,
+  type Behaviour,
+  type CallOptions,
+  DEFERRED,
+  type Handle,
+  IGNORE,
+  type Info,
+  type Inspection,
+  type Logic,
+  type Place,
+  type Request,
+} from './kernel/logic.ts';
+export { describeReason, type ExitReason, errorIn, isClean } from './kernel/reason.ts';
+export { isRef, type Ref, toRef } from './kernel/ref.ts';
+export { type ServerHandle, type ServerOptions, server } from './kernel/server.ts';
+export { type Backoff, isSpec, type Spec, type SpecOptions } from './kernel/spec.ts';
+export { createSystem, type System, type SystemOptions } from './kernel/system.ts';
+export { drawTree, type TreeNode } from './kernel/tree.ts';
+export { createClassifier, defaultClassifier } from './recovery/classification.ts';
+export { type RecoveryHandle, recovery } from './recovery/recovery.ts';
+export type { RecoveryOptions } from './recovery/recovery-options.ts';
+export * from './resilience/index.ts';
+export {
+  type DynamicSupervisorHandle,
+  type DynamicSupervisorOptions,
+  dynamicSupervisor,
+} from './supervision/dynamic-supervisor.ts';
+export { type SupervisorOptions, supervisor } from './supervision/supervisor.ts';
+export type { SupervisorHandle } from './supervision/supervisor-handle.ts';
+export { type ChildProcessOptions, childProcess } from './work/child-process.ts';
+export { type InProcessOptions, inProcess } from './work/in-process.ts';
+export type { Lease } from './work/lease.ts';
+export { type PoolHandle, type PoolInspection, pool } from './work/pool.ts';
+export type { PoolOptions } from './work/pool-options.ts';
+export type { WorkerKind } from './work/worker-port.ts';
+export { reply } from './xstate/reply.ts';
+export { target } from './xstate/target.ts';
+export { fromLogic, fromMachine, type LogicHandle, type MachineHandle } from './xstate/xstate.ts';
