@@ -181,7 +181,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     }
     if (this.#outcome === 'error') {
       this.close();
-      this.#owner.failed(this.#root?._snapshot.error);
+      this.#owner.failed(this.#root?._snapshot?.error);
     } else if (!idle) {
       this.#context.next(() => this.#work());
     } else if (this.#outcome === 'done') {
@@ -255,7 +255,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
 
   #readAsParent(source: unknown, event: unknown): void {
     const type = typeOf(event);
-    const status = source === this.#root ? this.#root?._snapshot.status : undefined;
+    const status = source === this.#root ? this.#root?._snapshot?.status : undefined;
     if (status === 'error' && type?.startsWith(ERROR_PREFIX) === true) {
       this.#outcome = 'error';
       for (const letter of this.#delivery.clear()) this.unheard(letter);
@@ -348,7 +348,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     leaveParent(actor);
     if (resident.children === undefined) return;
     // What a crash leaves behind goes at once; a final state has ordered its children to stop, after what it sent them.
-    if (actor._snapshot.status === 'error' || this.#closed) this.#stopChildren(resident);
+    if (actor._snapshot?.status === 'error' || this.#closed) this.#stopChildren(resident);
     else this.#delivery.add({ source: undefined, target: actor, event: STOP });
   }
 
@@ -409,7 +409,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     if (type === '@xstate.microstep') this.#microstepped(actor, event);
     else if (type === '@xstate.snapshot') {
       residentOf(actor).microsteps = 0;
-      const { status } = actor._snapshot;
+      const status = actor._snapshot?.status;
       if (actor === this.#root && (status === 'active' || status === 'done'))
         this.#owner.advanced(actor._snapshot);
     } else if (type === '@xstate.actor') this.#adopt(actor);

@@ -55,7 +55,7 @@ export interface InnerActor {
   readonly _parent: { readonly [RESIDENT]?: Resident } | undefined;
   readonly _processingStatus: number;
   readonly _actorScope: { emit: (event: unknown) => void; actionExecutor: (action: Action) => void };
-  _snapshot: Snapshot;
+  _snapshot: Snapshot | undefined;
   [RESIDENT]?: Resident;
   start(): unknown;
   subscribe(...observer: unknown[]): unknown;
@@ -117,9 +117,10 @@ export const startNow = (actor: InnerActor): void => {
 
 /** Stops one actor whose children have been stopped: XState would stop each again, copying the map of all each time. */
 export const stopNow = (actor: InnerActor): void => {
-  const { children } = actor._snapshot;
+  // Without a snapshot it is one whose making failed.
+  const children = actor._snapshot?.children;
   if (children !== undefined && Object.keys(children).length > 0)
-    actor._snapshot = { ...actor._snapshot, children: {} };
+    actor._snapshot = { ...actor._snapshot, children: {} } as Snapshot;
   original(actor)._stop.call(actor);
 };
 
@@ -129,12 +130,12 @@ export const leaveParent = (actor: InnerActor): void => {
 
 /** Takes a child that failed out of its parent's snapshot, where XState keeps it when a `'*'` took its error. */
 export const forgetDead = (parent: InnerActor, source: unknown): void => {
-  const { children, status } = parent._snapshot;
+  const { children, status } = parent._snapshot as Snapshot;
   const dead = source as InnerActor | undefined;
   if (status !== 'active' || dead === undefined || children?.[dead.id] !== dead) return;
-  if (!hasStopped(dead) || dead._snapshot.status !== 'error') return;
+  if (!hasStopped(dead) || dead._snapshot?.status !== 'error') return;
   const { [dead.id]: _, ...others } = children;
-  parent._snapshot = { ...parent._snapshot, children: others };
+  parent._snapshot = { ...parent._snapshot, children: others } as Snapshot;
 };
 
 // Shared by all actors, so that guarding one costs a slot, not a closure.
