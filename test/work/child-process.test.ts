@@ -170,7 +170,8 @@ describe.each([
 
   it_('gives its whole last answer though it exits at once', async () => {
     const worker = await start();
-    const id = worker.start('exit', { code: 3, size: 4_000_000 });
+    const id = worker.start('large', { size: 4_000_000 });
+    worker.start('exit', { code: 3 });
     expect(await worker.answer(id)).toHaveLength(4_000_000);
     const end = await worker.end();
     expect(end).toMatchObject({ code: 3, signal: null });
