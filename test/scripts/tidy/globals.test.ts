@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HEADER, inKernel, tidied } from '../orderly-repository.ts';
+import { file, HEADER, inKernel, tidied } from '../orderly-repository.ts';
 
 describe('banned globals', () => {
   test.each([
@@ -50,7 +50,10 @@ describe('banned globals', () => {
   });
 
   test('exceptions hold in their place alone', () => {
-    const code = `${HEADER}import { env } from 'node:process';\nexport const a = [env, setTimeout, Date.now()];\n`;
+    const code = file(
+      "import { env } from 'node:process';",
+      'export const a = [env, setTimeout, Date.now()];',
+    );
     expect(
       tidied({
         'src/index.ts': `${HEADER}import './work/sdk/w.ts';\nimport './base/real-host.ts';\n`,
