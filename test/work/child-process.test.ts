@@ -127,6 +127,7 @@ describe.each([
   it_('may finish a job that was cancelled', async () => {
     const worker = await start();
     const id = worker.start('finish');
+    await worker.until('stderr', ([, line]) => line === 'info: started');
     worker.port.cancel(id, 'enough');
     expect(await worker.answer(id)).toBe('finished all the same');
   });
