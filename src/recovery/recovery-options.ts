@@ -1,16 +1,5 @@
 /** An orchestrator's options: their defaults, their rules, resolved once. */
-import {
-  check,
-  fits,
-  flag,
-  integer,
-  listOf,
-  ms,
-  object,
-  refuse,
-  resolveOptions,
-  text,
-} from '../base/options.ts';
+import { fits, flag, integer, listOf, ms, object, refuse, resolveOptions, text } from '../base/options.ts';
 import { SPEC_FIELDS, type SpecOptions } from '../kernel/spec.ts';
 import { type BackoffOptions, createBackoff } from '../resilience/backoff.ts';
 import type { Classifier } from './classification.ts';
