@@ -2,6 +2,7 @@
  * OTP's restart intensity: at most `intensity` restarts within `periodMs`, the window's old edge included
  * (a restart counts while `t ≥ now − periodMs`; equal to OTP's rule on whole seconds).
  */
+import { Deque } from '../base/deque.ts';
 import { createError } from '../base/errors.ts';
 import { fits, integer, ms, oneOf } from '../base/options.ts';
 import type { Backoff } from '../kernel/spec.ts';
@@ -29,11 +30,11 @@ export const LIMIT_FIELDS = {
   onGiveUp: oneOf('gave_up', 'shutdown'),
 };
 
-/** Counts the restarts of one supervisor. */
+/** Counts the restarts of one supervisor; O(1) each, however many the period holds. */
 export class RestartLimit {
   readonly intensity: number;
   readonly periodMs: number;
-  #restarts: number[] = [];
+  readonly #restarts = new Deque<number>();
 
   constructor(intensity: number, periodMs: number) {
     this.intensity = intensity;
@@ -42,14 +43,21 @@ export class RestartLimit {
 
   /** Counts one; `true` while the limit holds. */
   allows(nowMs: number): boolean {
-    this.#restarts = this.#restarts.filter((at) => at >= nowMs - this.periodMs);
     this.#restarts.push(nowMs);
-    return this.#restarts.length <= this.intensity;
+    return this.used(nowMs) <= this.intensity;
   }
 
   /** Restarts that count now. */
   used(nowMs: number): number {
-    return this.#restarts.filter((at) => at >= nowMs - this.periodMs).length;
+    const edge = nowMs - this.periodMs;
+    for (
+      let oldest = this.#restarts.at(0);
+      oldest !== undefined && oldest < edge;
+      oldest = this.#restarts.at(0)
+    ) {
+      this.#restarts.shift();
+    }
+    return this.#restarts.size;
   }
 }
 

@@ -1,0 +1,3 @@
+import { serveWorker } from 'troupe/worker';
+
+serveWorker({ count: (text) => text.split(/\s+/).length });

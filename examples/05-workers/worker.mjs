@@ -1,0 +1,6 @@
+import { serveWorker } from 'troupe/worker';
+
+serveWorker({
+  add: ([a, b]) => a + b,
+  die: () => process.exit(7),
+});

@@ -1,0 +1,52 @@
+/** Every numbered example runs as it stands, and prints what it promises; the README's quick start is one of them. */
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const run = promisify(execFile);
+
+/** What each example must print; one without an entry here fails. */
+const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
+  '01-quick-start': [
+    /words: 6/,
+    /● shop {2}supervisor/,
+    /├─ ● prices {2}breaker · closed/,
+    /└─ ● documents {2}pool/,
+  ],
+  '02-let-it-crash.mjs': [/taken 250/, /ERR_CALLEE_ENDED ← cannot take -1/, /taken 100\n$/],
+  '03-statechart.mjs': [/shut again by itself: shut/, /who is there\?/, /at the end: locked/],
+  '04-circuit-breaker.mjs': [/(ECONNREFUSED\n){3}last known rate\n0.2 closed/],
+  '05-workers.mjs': [/both at once: \[ 3, 7 \]/, /ERR_WORKER_EXITED · what it did is unknown/, /goes on: 11/],
+  '06-recovery.mjs': [/recovered .* a new incarnation: true/],
+  '07-graceful-shutdown.mjs': [/^shutdown \[\]\n$/],
+};
+
+const numbered = readdirSync(`${root}examples`).filter(
+  (name) => /^\d\d-/.test(name) && name !== '05-workers',
+);
+
+describe('examples', () => {
+  it.each(numbered)('%s prints what it promises and ends by itself', async (name) => {
+    const file = name.endsWith('.mjs') ? name : `${name}/index.mjs`;
+    const { stdout } = await run(process.execPath, [file], { cwd: `${root}examples`, timeout: 60_000 });
+    for (const promise of PROMISES[name] ?? [/no promise of this example is known/])
+      expect(stdout).toMatch(promise);
+  });
+
+  it("the README's quick start is the example that was run, to the letter", () => {
+    const readme = readFileSync(`${root}README.md`, 'utf8');
+    const blocks = [...readme.matchAll(/```js\n(.*?)```/gs)].map((block) => block[1]);
+    expect(blocks).toContain(readFileSync(`${root}examples/01-quick-start/index.mjs`, 'utf8'));
+    expect(blocks).toContain(readFileSync(`${root}examples/01-quick-start/worker.mjs`, 'utf8'));
+  });
+
+  it('is required from CommonJS', async () => {
+    const script =
+      "const { application, supervisor } = require('troupe'); console.log(typeof application, typeof supervisor)";
+    const { stdout } = await run(process.execPath, ['--no-warnings', '-e', script], { cwd: root });
+    expect(stdout).toBe('function function\n');
+  });
+});
