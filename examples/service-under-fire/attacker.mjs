@@ -1,17 +1,19 @@
 /**
  * Carries out a schedule of faults. It strikes at the times the schedule says, except that a fault waits for those it
- * would blur: so a slow machine delays strikes, and never mixes up their evidence.
+ * would blur: so a slow machine delays strikes, or leaves out their repetitions, and never mixes up their evidence.
  *
  * Invariant: nothing strikes once the calm has begun, and every strike ends as recovered or as unrecovered, with why.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { UPSTREAM_KINDS, WORKER_KINDS } from './schedule.mjs';
+import { roomMs, UPSTREAM_KINDS, WORKER_KINDS } from './schedule.mjs';
 import { SERVICE_FAULTS } from './service-faults.mjs';
 import { WORKER_FAULTS } from './worker-faults.mjs';
 
 const FAULTS = { ...WORKER_FAULTS, ...SERVICE_FAULTS };
 const WAIT_STEP_MS = 20;
+/** A fault that has struck before is left out when it would strike with less than this share of its room. */
+const LEAST_ROOM = 0.75;
 
 /** Kinds that may not be under way when `kind` strikes. */
 const apartFrom = (kind) => {
@@ -77,7 +79,9 @@ export const startAttack = ({ schedule, scene, startedAt, calmAt }) => {
     const ended = ({ state }) => state !== 'due' && state !== 'striking' && state !== 'struck';
     while (!waitsFor.every(ended) && !called.signal.aborted && performance.now() < calmAt)
       await delay(WAIT_STEP_MS);
-    if (called.signal.aborted || performance.now() >= calmAt) {
+    const hasStruck = earlier.some(({ kind, struckMs }) => kind === strike.kind && struckMs !== undefined);
+    const latest = hasStruck ? calmAt - LEAST_ROOM * roomMs(strike.kind) : calmAt;
+    if (called.signal.aborted || performance.now() >= latest) {
       strike.state = 'dropped';
       strike.detail = 'its time was over';
       return;

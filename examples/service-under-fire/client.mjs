@@ -54,27 +54,92 @@ const parse = (bytes) => {
 /** The connection failed before the service can have taken anything. */
 const NEVER_TAKEN = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
-export const createClient = ({ address, ledger }) => {
-  /** How requests of any kind ended, over the whole run. */
-  const requests = { ok: 0, rejected: 0, failed: 0 };
-  /** Worker pid → when it last answered for a document. */
-  const lastAnswerAt = new Map();
-  const listeners = new Set();
-  const tell = (fact) => {
-    for (const listener of listeners) listener(fact);
-  };
+/** How an answer is counted among the requests; a client that left on purpose is not. */
+const REQUEST_OF = { succeeded: 'ok', refused: 'rejected', failed: 'failed', lost: 'failed' };
 
-  const book = (entry, bytes, exchanged) => {
-    const { status, headers, body, error, latencyMs } = exchanged;
-    const answer = {
-      status,
-      body,
-      latencyMs,
-      retryAfterMs: undefined,
-      why: error?.message ?? `status ${status}`,
-    };
+export class Client {
+  /** How requests of any kind ended, over the whole run. */
+  requests = { ok: 0, rejected: 0, failed: 0 };
+  /** Worker pid → when it last answered for a document. */
+  lastAnswerAt = new Map();
+  #address;
+  #ledger;
+  #listeners = new Set();
+
+  constructor({ address, ledger }) {
+    this.#address = address;
+    this.#ledger = ledger;
+  }
+
+  /**
+   * Sends a document and books it.
+   *
+   * @param {{ bytes: Buffer, deadlineMs: number, purpose: string, signal?: AbortSignal }} document
+   * @returns {Promise<Answer>}
+   */
+  async sendDocument({ bytes, deadlineMs, purpose, signal }) {
+    const entry = this.#ledger.open(purpose);
+    const sentAt = performance.now();
+    const exchanged = await exchange({
+      address: this.#address,
+      method: 'POST',
+      path: '/documents',
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        'content-length': bytes.length,
+        'x-deadline-ms': deadlineMs,
+      },
+      body: bytes,
+      patienceMs: deadlineMs + PATIENCE_MS,
+      signal,
+      onProcessing: () => this.#ledger.accepted(entry),
+    });
+    const answer = this.#book(entry, bytes, exchanged);
+    const counter = REQUEST_OF[answer.outcome];
+    if (counter !== undefined) this.requests[counter] += 1;
+    this.#tell({ kind: 'document', purpose, sentAt, ...answer });
+    return answer;
+  }
+
+  /**
+   * Asks a price.
+   *
+   * @param {string} sku
+   * @returns {Promise<{ ok: boolean, fallback: boolean, refused: boolean, status: number | undefined }>}
+   */
+  async askPrice(sku) {
+    const sentAt = performance.now();
+    const { status, body, error } = await this.ask('GET', `/prices/${sku}`, PRICE_PATIENCE_MS);
+    const refused = status === 503 || NEVER_TAKEN.has(error?.code);
+    const ok = status === 200;
+    this.requests[ok ? 'ok' : refused ? 'rejected' : 'failed'] += 1;
+    const answer = { ok, fallback: ok && body?.fallback === true, refused, status };
+    this.#tell({ kind: 'price', sentAt, ...answer, why: error?.message ?? `status ${status}` });
+    return answer;
+  }
+
+  /** Any other request, not booked: status, health, and the switch that blocks the loop. */
+  ask(method, path, patienceMs) {
+    return exchange({ address: this.#address, method, path, headers: {}, patienceMs });
+  }
+
+  /** Hears of every document and price as it ends. Returns the function that ends it. */
+  listen(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(fact) {
+    for (const listener of this.#listeners) listener(fact);
+  }
+
+  /** @returns {Answer} */
+  #book(entry, bytes, { status, headers, body, error, latencyMs }) {
+    const ledger = this.#ledger;
+    const why = error?.message ?? `status ${status}`;
+    const answer = { status, body, latencyMs, retryAfterMs: undefined, why };
     if (status === 200 && body !== undefined) {
-      lastAnswerAt.set(body.worker?.pid, performance.now());
+      this.lastAnswerAt.set(body.worker?.pid, performance.now());
       ledger.succeeded(entry, { counted: body, reference: referenceCount(bytes), latencyMs });
       return { ...answer, outcome: 'succeeded' };
     }
@@ -84,9 +149,9 @@ export const createClient = ({ address, ledger }) => {
       return { ...answer, outcome: 'refused', retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined };
     }
     if (status !== undefined) {
-      const why = `${status} ${JSON.stringify(body)}`;
-      ledger.failed(entry, why);
-      return { ...answer, outcome: 'failed', why };
+      const told = `${status} ${JSON.stringify(body)}`;
+      ledger.failed(entry, told);
+      return { ...answer, outcome: 'failed', why: told };
     }
     if (error?.name === 'AbortError') {
       ledger.cancelled(entry);
@@ -96,87 +161,7 @@ export const createClient = ({ address, ledger }) => {
       ledger.refused(entry);
       return { ...answer, outcome: 'refused' };
     }
-    ledger.lostSightOf(entry, error?.message);
+    ledger.lostSightOf(entry, why);
     return { ...answer, outcome: 'lost' };
-  };
-
-  const REQUEST_OF = { succeeded: 'ok', refused: 'rejected', failed: 'failed', lost: 'failed' };
-
-  /**
-   * Sends a document and books it.
-   *
-   * @param {{ bytes: Buffer, deadlineMs: number, purpose: string, signal?: AbortSignal }} document
-   * @returns {Promise<Answer>}
-   */
-  const sendDocument = async ({ bytes, deadlineMs, purpose, signal }) => {
-    const entry = ledger.open(purpose);
-    const sentAt = performance.now();
-    const exchanged = await exchange({
-      address,
-      method: 'POST',
-      path: '/documents',
-      headers: {
-        'content-type': 'text/plain; charset=utf-8',
-        'content-length': bytes.length,
-        'x-deadline-ms': deadlineMs,
-        'x-document': `${purpose}-${entry.id}`,
-      },
-      body: bytes,
-      patienceMs: deadlineMs + PATIENCE_MS,
-      signal,
-      onProcessing: () => ledger.accepted(entry),
-    });
-    const answer = book(entry, bytes, exchanged);
-    const counter = REQUEST_OF[answer.outcome];
-    if (counter !== undefined) requests[counter] += 1;
-    tell({ kind: 'document', purpose, sentAt, ...answer });
-    return answer;
-  };
-
-  /**
-   * Asks a price.
-   *
-   * @returns {Promise<{ ok: boolean, fallback: boolean, status: number | undefined }>}
-   */
-  const askPrice = async (sku) => {
-    const sentAt = performance.now();
-    const { status, body, error, latencyMs } = await exchange({
-      address,
-      method: 'GET',
-      path: `/prices/${sku}`,
-      headers: {},
-      patienceMs: PRICE_PATIENCE_MS,
-    });
-    const refused = status === 503 || NEVER_TAKEN.has(error?.code);
-    const ok = status === 200;
-    requests[ok ? 'ok' : refused ? 'rejected' : 'failed'] += 1;
-    const fallback = ok && body?.fallback === true;
-    tell({
-      kind: 'price',
-      sentAt,
-      ok,
-      refused,
-      fallback,
-      status,
-      latencyMs,
-      why: error?.message ?? `status ${status}`,
-    });
-    return { ok, fallback, refused, status };
-  };
-
-  /** Any other request, not booked: status, health, and the switch that blocks the loop. */
-  const ask = (method, path, patienceMs) => exchange({ address, method, path, headers: {}, patienceMs });
-
-  return {
-    requests,
-    lastAnswerAt,
-    sendDocument,
-    askPrice,
-    ask,
-    /** Hears of every document and price as it ends. */
-    listen: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-};
+  }
+}

@@ -41,71 +41,91 @@ const limited = (promise, limitMs, what) => {
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 };
 
-/** Starts the upstream. It keeps its port over restarts. */
-export const startUpstream = async () => {
-  let child;
-  let port = 0;
-
-  const start = async () => {
-    const starting = spawn(process.execPath, [file('upstream.mjs'), String(port)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    child = starting;
-    const failed = once(starting, 'exit').then(([code]) => {
-      throw new StartFailed(`the upstream exited with ${code} while it started`);
-    });
-    const [message] = await limited(
-      Promise.race([once(starting, 'message'), failed]),
-      START_LIMIT_MS,
-      'the upstream did not start',
-    );
-    failed.catch(() => {});
-    port = message.listening;
-  };
-
-  await start();
-  return {
-    port: () => port,
-    pid: () => child.pid,
-    restart: start,
-    kill: async () => {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
-    /** @param {'healthy' | 'hanging' | 'failing'} mode */
-    become: async (mode) => {
-      const confirmed = once(child, 'message');
-      child.send(mode);
-      await confirmed;
-    },
-    /** Asks it directly, past the service: the status, or a word for having none. */
-    probe: (patienceMs) =>
-      new Promise((resolve) => {
-        const call = request({ host: '127.0.0.1', port, path: '/prices/probe', agent: false });
-        const patience = setTimeout(() => {
-          resolve('silent');
-          call.destroy();
-        }, patienceMs);
-        const end = (value) => {
-          clearTimeout(patience);
-          resolve(value);
-        };
-        call.on('response', (response) => {
-          response.resume();
-          end(response.statusCode);
-        });
-        call.on('error', () => end('unreachable'));
-        call.end();
-      }),
-    stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    },
-  };
+/** An upstream process that does not listen yet. */
+const startStandby = () => {
+  const child = spawn(process.execPath, [file('upstream.mjs')], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const failed = once(child, 'exit').then(([code]) => {
+    throw new StartFailed(`the upstream exited with ${code} while it started`);
+  });
+  failed.catch(() => {});
+  const started = limited(
+    Promise.race([once(child, 'message'), failed]),
+    START_LIMIT_MS,
+    'the upstream did not start',
+  );
+  started.catch(() => {});
+  return { child, started };
 };
+
+const tell = async (child, message) => {
+  const answered = once(child, 'message');
+  child.send(message);
+  const [answer] = await answered;
+  return answer;
+};
+
+const end = async (child, signal) => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+};
+
+/**
+ * The upstream, on one port for the whole run. A second process stands by, so that how long a killed one is missed is
+ * up to the attack, and not to how fast this machine starts processes.
+ */
+export class Upstream {
+  #standby = startStandby();
+  #child;
+  port = 0;
+
+  /** Starts it, or starts it again after {@link kill}. */
+  async start() {
+    const { child, started } = this.#standby;
+    await started;
+    this.#child = child;
+    const { listening } = await tell(child, { listen: this.port });
+    this.port = listening;
+    this.#standby = startStandby();
+  }
+
+  kill() {
+    return end(this.#child, 'SIGKILL');
+  }
+
+  /** @param {'healthy' | 'hanging' | 'failing'} mode */
+  become(mode) {
+    return tell(this.#child, { become: mode });
+  }
+
+  /** Asks it directly, past the service: the status, or a word for having none. */
+  probe(patienceMs) {
+    return new Promise((resolve) => {
+      const call = request({ host: '127.0.0.1', port: this.port, path: '/prices/probe', agent: false });
+      const patience = setTimeout(() => {
+        resolve('silent');
+        call.destroy();
+      }, patienceMs);
+      const answer = (value) => {
+        clearTimeout(patience);
+        resolve(value);
+      };
+      call.on('response', (response) => {
+        response.resume();
+        answer(response.statusCode);
+      });
+      call.on('error', () => answer('unreachable'));
+      call.end();
+    });
+  }
+
+  async stop() {
+    await Promise.all([this.#child, this.#standby.child].map((child) => child && end(child, 'SIGKILL')));
+  }
+}
 
 /**
  * Starts the service and waits until it is ready to be used.

@@ -119,8 +119,13 @@ const loadLines = ({ counts, requests, throughput, latencyMs, paint }, columns) 
   return [
     left + padTo(sparkline(throughput, room), room) + paint.dim(right),
     paint.dim(
-      ` ${number(counts.accepted)} accepted  ${number(counts.succeeded)} succeeded  ${counts.failed} failed  ` +
-        `${counts.cancelled} cancelled  ${number(requests.rejected)} refused`,
+      [
+        ` ${number(counts.accepted)} accepted`,
+        `${number(counts.succeeded)} succeeded`,
+        `${counts.failed} failed`,
+        `${counts.cancelled} cancelled`,
+        `${number(requests.rejected)} refused`,
+      ].join('  '),
     ),
   ];
 };

@@ -13,12 +13,23 @@ const DEADLINE_DEFAULT_MS = 30_000;
 const DEADLINE_MAX_MS = 600_000;
 /** Where an error does not know when it is worth coming back. */
 const RETRY_AFTER_DEFAULT_MS = 1_000;
+const BLOCK_MAX_MS = 10_000;
 
 /** A request that is wrong in itself. */
 class BadRequest extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
+  }
+}
+
+/** The service takes no more work. */
+class Draining extends Error {
+  code = 'ERR_DRAINING';
+  outcome = 'not_started';
+
+  constructor() {
+    super('the service is stopping');
   }
 }
 
@@ -58,26 +69,91 @@ const deadlineOf = (request) => {
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * @param {object} service
- * @param {(text: string, bounds: { timeoutMs: number, signal: AbortSignal }) => Promise<object>} service.countDocument
- * @param {(sku: string) => Promise<object>} service.priceOf never rejects
- * @param {() => object} service.status
- * @param {() => { ok: boolean }} service.live
- * @param {() => { ok: boolean }} service.ready
- * @param {((ms: number) => void) | undefined} service.blockLoop
+ * @typedef {object} Served what the front puts within reach
+ * @property {(text: string, bounds: { timeoutMs: number, signal: AbortSignal }) => Promise<object>} countDocument
+ * @property {(sku: string) => Promise<object>} priceOf never rejects
+ * @property {() => object} status
+ * @property {() => { ok: boolean }} live
+ * @property {() => { ok: boolean }} ready
+ * @property {((ms: number) => void) | undefined} blockLoop
  */
-export const createFront = (service) => {
-  let draining = false;
 
-  const send = (response, status, body, headers = {}) => {
+export class Front {
+  #served;
+  #draining = false;
+  #server = createServer((request, response) => void this.#answer(request, response));
+  #routes;
+
+  /** @param {Served} served */
+  constructor(served) {
+    this.#served = served;
+    const { status, live, ready } = served;
+    this.#routes = [
+      { method: 'POST', path: /^\/documents$/, isWork: true, handle: this.#countDocument },
+      { method: 'GET', path: /^\/prices\/([\w-]{1,64})$/, isWork: true, handle: this.#tellPrice },
+      {
+        method: 'GET',
+        path: /^\/status$/,
+        handle: (_request, response) => this.#send(response, 200, status()),
+      },
+      {
+        method: 'GET',
+        path: /^\/health\/live$/,
+        handle: (_request, response) => this.#tellHealth(response, live()),
+      },
+      {
+        method: 'GET',
+        path: /^\/health\/ready$/,
+        handle: (_request, response) => this.#tellHealth(response, ready()),
+      },
+      { method: 'POST', path: /^\/faults\/block$/, handle: this.#blockLoop },
+    ];
+  }
+
+  /** @returns {Promise<number>} the port */
+  listen() {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(0, '127.0.0.1', () => resolve(this.#server.address().port));
+    });
+  }
+
+  /** Takes nothing new, and resolves when what is under way has been answered. */
+  drain() {
+    this.#draining = true;
+    return new Promise((resolve) => {
+      this.#server.close(resolve);
+      this.#server.closeIdleConnections();
+    });
+  }
+
+  /** Lets go of whatever connection is left. */
+  close() {
+    this.#server.closeAllConnections();
+  }
+
+  async #answer(request, response) {
+    try {
+      const path = request.url.split('?')[0];
+      const route = this.#routes.find((each) => each.method === request.method && each.path.test(path));
+      if (route === undefined) throw new BadRequest(404, `there is no ${request.method} ${path}`);
+      if (route.isWork && this.#draining) throw new Draining();
+      await route.handle.call(this, request, response, route.path.exec(path).slice(1));
+    } catch (error) {
+      const { status, headers } = answerOf(error);
+      this.#send(response, status, { error: error?.code ?? 'ERR_REQUEST', message: error?.message }, headers);
+    }
+  }
+
+  #send(response, status, body, headers = {}) {
     if (response.headersSent || response.destroyed) return;
     // Nobody is invited to ask again on a connection that is about to go.
-    if (draining) response.setHeader('connection', 'close');
+    if (this.#draining) response.setHeader('connection', 'close');
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(JSON.stringify(body));
-  };
+  }
 
-  const postDocument = async (request, response) => {
+  async #countDocument(request, response) {
     const timeoutMs = deadlineOf(request);
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(await readBody(request));
     const leaving = new AbortController();
@@ -85,75 +161,31 @@ export const createFront = (service) => {
       if (!response.writableFinished) leaving.abort(new Error('the client left'));
     });
     let over = false;
-    const counting = service.countDocument(text, { timeoutMs, signal: leaving.signal }).finally(() => {
+    const counting = this.#served.countDocument(text, { timeoutMs, signal: leaving.signal }).finally(() => {
       over = true;
     });
+    // It is awaited below, which is a turn too late for Node.
     counting.catch(() => {});
-    // A refusal comes at once; whoever is still there a turn later has been taken on, and its client may know.
+    // A refusal comes at once; what is still there a turn later has been taken on, and its client may know.
     await nextTurn();
     if (!over && !response.destroyed) response.writeProcessing();
-    send(response, 200, await counting);
-  };
+    this.#send(response, 200, await counting);
+  }
 
-  const getPrice = async (_request, response, [sku]) => send(response, 200, await service.priceOf(sku));
-  const health = (check) => (_request, response) => {
-    const report = check();
-    send(response, report.ok ? 200 : 503, report, report.ok ? {} : { 'retry-after': '1' });
-  };
-  const postBlock = (request, response) => {
-    if (service.blockLoop === undefined) throw new BadRequest(403, 'faults are not enabled');
+  async #tellPrice(_request, response, [sku]) {
+    this.#send(response, 200, await this.#served.priceOf(sku));
+  }
+
+  #tellHealth(response, report) {
+    this.#send(response, report.ok ? 200 : 503, report, report.ok ? {} : { 'retry-after': '1' });
+  }
+
+  #blockLoop(request, response) {
+    const { blockLoop } = this.#served;
+    if (blockLoop === undefined) throw new BadRequest(403, 'faults are not enabled');
     const ms = Number(new URL(request.url, 'http://localhost').searchParams.get('ms'));
-    if (!(ms > 0 && ms <= 10_000)) throw new BadRequest(400, 'ms must be from 1 to 10000');
-    service.blockLoop(ms);
-    send(response, 200, { blockedMs: ms });
-  };
-
-  /** Work is what a draining service takes no more of. */
-  const work = (handle) => (request, response, parts) => {
-    if (!draining) return handle(request, response, parts);
-    const after = { 'retry-after': '1' };
-    send(response, 503, { error: 'ERR_DRAINING', message: 'the service is stopping' }, after);
-  };
-
-  const routes = [
-    ['POST', /^\/documents$/, work(postDocument)],
-    ['GET', /^\/prices\/([\w-]{1,64})$/, work(getPrice)],
-    ['GET', /^\/status$/, (_request, response) => send(response, 200, service.status())],
-    ['GET', /^\/health\/live$/, health(service.live)],
-    ['GET', /^\/health\/ready$/, health(service.ready)],
-    ['POST', /^\/faults\/block$/, postBlock],
-  ];
-
-  const answer = async (request, response) => {
-    try {
-      const path = request.url.split('?')[0];
-      const route = routes.find(([method, pattern]) => method === request.method && pattern.test(path));
-      if (route === undefined) throw new BadRequest(404, `there is no ${request.method} ${path}`);
-      const [, pattern, handle] = route;
-      await handle(request, response, pattern.exec(path).slice(1));
-    } catch (error) {
-      const { status, headers } = answerOf(error);
-      send(response, status, { error: error?.code ?? 'ERR_REQUEST', message: error?.message }, headers);
-    }
-  };
-
-  const server = createServer((request, response) => void answer(request, response));
-
-  return {
-    /** @returns {Promise<number>} the port */
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', () => resolve(server.address().port));
-      }),
-    /** Takes nothing new, and resolves when what is under way has been answered. */
-    drain: async () => {
-      draining = true;
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      await closed;
-    },
-    /** Lets go of whatever connection is left. */
-    close: () => server.closeAllConnections(),
-  };
-};
+    if (!(ms > 0 && ms <= BLOCK_MAX_MS)) throw new BadRequest(400, `ms must be 1 to ${BLOCK_MAX_MS}`);
+    blockLoop(ms);
+    this.#send(response, 200, { blockedMs: ms });
+  }
+}

@@ -9,20 +9,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startAttack } from './attacker.mjs';
 import { judge } from './checker.mjs';
-import { createClient } from './client.mjs';
+import { Client } from './client.mjs';
 import { collectCorpus } from './corpus.mjs';
-import { createRunFolder, StartFailed, startService, startUpstream } from './crew.mjs';
+import { createRunFolder, StartFailed, startService, Upstream } from './crew.mjs';
 import { countOrphans, shutDown } from './finale.mjs';
-import { createLedger } from './ledger.mjs';
+import { Ledger } from './ledger.mjs';
 import { startLoad } from './load.mjs';
 import { createObserver } from './observer.mjs';
 import { HELP, parseOptions, UsageError } from './options.mjs';
 import { createRandom } from './random.mjs';
 import { createResult, summaryLines } from './report.mjs';
-import { createScene } from './scene.mjs';
+import { Scene } from './scene.mjs';
 import { CALM_MS, createSchedule } from './schedule.mjs';
 import { createScreen } from './screen.mjs';
-import { createStory } from './story.mjs';
+import { Story } from './story.mjs';
 
 const DEFAULT_INPUT = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const EXIT = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGTERM: 143 };
@@ -73,11 +73,11 @@ const watchCalm = (client, calmAt) => {
 
 /** The whole run, on a service that is ready. */
 const perform = async ({ options, corpus, service, upstream, folder, screen, workers, signals }) => {
-  const ledger = createLedger();
-  const client = createClient({ address: service.address, ledger });
+  const ledger = new Ledger();
+  const client = new Client({ address: service.address, ledger });
   const observer = createObserver({ client, servicePid: service.pid });
   const random = createRandom(options.seed, 'attack');
-  const scene = createScene({ client, corpus, observer, upstream, service, folder, random });
+  const scene = new Scene({ client, corpus, observer, upstream, service, folder, random });
   await observer.until(observer.isWhole, 10_000);
 
   const startedAt = performance.now();
@@ -87,7 +87,7 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
   const calm = watchCalm(client, calmAt);
   const schedule = createSchedule(options.seed, options.seconds);
   const attack = startAttack({ schedule, scene, startedAt, calmAt });
-  const story = createStory({ options, workers, screen, ledger, client, observer, attack, startedAt });
+  const story = new Story({ options, workers, screen, ledger, client, observer, attack, startedAt });
 
   const over = new AbortController();
   const sleep = (ms) => delay(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => {});
@@ -95,13 +95,14 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
   await Promise.race([sleep(endAt - performance.now()), signals.first, crashed]);
   calm.stop();
   if (options.keep && signals.signal === undefined) {
-    story.keep(service);
+    const { host, port } = service.address;
+    story.enter(`the service stays up at http://${host}:${port} until Ctrl-C`);
     await Promise.race([signals.first, crashed]);
   }
   over.abort();
   const interrupted = signals.signal !== undefined && performance.now() < endAt;
   attack.callOff();
-  if (interrupted) story.interrupted(signals.signal);
+  if (interrupted) story.enter(`${signals.signal}: draining`);
   else await attack.finished;
 
   story.enter('SIGTERM');
@@ -121,7 +122,7 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
     documents: ledger.counts,
     words: ledger.words,
     violations: ledger.violations,
-    lost: ledger.lost().length,
+    lost: ledger.lost.length,
     calm: calm.faults,
     gaveUp: (status?.recoveries?.gaveUp ?? 0) + (status?.gaveUp ?? 0),
     shutdown,
@@ -148,12 +149,12 @@ const main = async (args) => {
   const signals = listenForSignals();
   const screen = createScreen({ output: process.stdout, environment: process.env });
   const folder = await createRunFolder();
-  let upstream;
+  const upstream = new Upstream();
   // Its log is wanted by whoever has to find out what went wrong, a failed start included.
   let kept = true;
   try {
-    upstream = await startUpstream();
-    const service = await startService({ folder, upstreamPort: upstream.port(), worker: workers });
+    await upstream.start();
+    const service = await startService({ folder, upstreamPort: upstream.port, worker: workers });
     screen.line(
       `troupe, service under fire: seed ${options.seed}, ${options.seconds} s, ${workers} workers, ` +
         `${corpus.documents.length} documents of ${Math.round(corpus.bytes / 1_024)} KiB, service pid ${service.pid}`,
@@ -168,7 +169,7 @@ const main = async (args) => {
     return outcome.result.ok ? EXIT.ok : EXIT.failed;
   } finally {
     screen.stop();
-    await upstream?.stop();
+    await upstream.stop();
     if (!kept) await folder.remove();
   }
 };

@@ -18,93 +18,6 @@ export const PURPOSES = Object.freeze({
   farewell: { mayFail: false, mayBeCancelled: false },
 });
 
-export const createLedger = () => {
-  const open = new Map();
-  const counts = { accepted: 0, settled: 0, succeeded: 0, failed: 0, cancelled: 0 };
-  /** Sums over succeeded documents. */
-  const words = { byWorkers: 0, byDirectCount: 0 };
-  /** What must not have happened, in words. */
-  const violations = [];
-  /** Of ordinary documents: the others are slow on purpose. */
-  const latenciesMs = [];
-  let lastId = 0;
-  let acceptedInARow = 0;
-
-  const accept = (entry) => {
-    if (entry.accepted) return;
-    entry.accepted = true;
-    counts.accepted += 1;
-  };
-
-  const settle = (entry, outcome) => {
-    if (!open.delete(entry.id)) {
-      violations.push(`document ${entry.id} (${entry.purpose}) was settled twice, at last as ${outcome}`);
-      return;
-    }
-    accept(entry);
-    counts.settled += 1;
-    counts[outcome] += 1;
-  };
-
-  return {
-    counts,
-    words,
-    violations,
-    latenciesMs,
-    /** Documents accepted since the last refusal, by the order of answers. */
-    acceptedInARow: () => acceptedInARow,
-    /** Documents that were accepted and never settled. */
-    lost: () => [...open.values()].filter((entry) => entry.accepted),
-
-    /** A document is about to be sent. */
-    open: (purpose) => {
-      lastId += 1;
-      const entry = { id: lastId, purpose, accepted: false };
-      open.set(entry.id, entry);
-      return entry;
-    },
-    /** Status 102: the service took it and works on it. */
-    accepted: accept,
-    /** Status 503, or no connection: the service did not take it. */
-    refused: (entry) => {
-      acceptedInARow = 0;
-      if (!open.delete(entry.id)) violations.push(`document ${entry.id} was refused after it was settled`);
-      else if (entry.accepted) counts.accepted -= 1;
-    },
-    /** Status 200; `counted` by a worker, `reference` by the checker. */
-    succeeded: (entry, { counted, reference, latencyMs }) => {
-      acceptedInARow += 1;
-      settle(entry, 'succeeded');
-      if (entry.purpose === 'work') latenciesMs.push(latencyMs);
-      words.byWorkers += counted.words;
-      words.byDirectCount += reference.words;
-      const difference = differenceOf(counted, reference);
-      if (difference !== undefined) violations.push(`document ${entry.id} was miscounted: ${difference}`);
-    },
-    /** Any other final answer. */
-    failed: (entry, why) => {
-      acceptedInARow += 1;
-      settle(entry, 'failed');
-      if (!PURPOSES[entry.purpose].mayFail) {
-        violations.push(`document ${entry.id} (${entry.purpose}) failed: ${why}`);
-      }
-    },
-    /** Its client left before the answer. */
-    cancelled: (entry) => {
-      settle(entry, 'cancelled');
-      if (!PURPOSES[entry.purpose].mayBeCancelled) {
-        violations.push(`document ${entry.id} (${entry.purpose}) was cancelled`);
-      }
-    },
-    /** An accepted document's connection broke, or nobody answered in time: it stays open, and is thereby lost. */
-    lostSightOf: (entry, why) => {
-      acceptedInARow = 0;
-      accept(entry);
-      violations.push(`document ${entry.id} (${entry.purpose}) was accepted and never answered: ${why}`);
-    },
-  };
-};
-
 const differenceOf = (counted, reference) => {
   for (const field of ['words', 'sentences', 'terms']) {
     const [ours, theirs] = [JSON.stringify(reference[field]), JSON.stringify(counted[field])];
@@ -112,3 +25,91 @@ const differenceOf = (counted, reference) => {
   }
   return undefined;
 };
+
+/** @typedef {{ id: number, purpose: string, accepted: boolean }} Entry one document's line in the book */
+
+export class Ledger {
+  counts = { accepted: 0, settled: 0, succeeded: 0, failed: 0, cancelled: 0 };
+  /** Sums over succeeded documents. */
+  words = { byWorkers: 0, byDirectCount: 0 };
+  /** What must not have happened, in words. @type {string[]} */
+  violations = [];
+  /** Of ordinary documents: the others are slow on purpose. @type {number[]} */
+  latenciesMs = [];
+  /** @type {Map<number, Entry>} */
+  #open = new Map();
+  #lastId = 0;
+
+  /** Documents that were accepted and never settled. */
+  get lost() {
+    return [...this.#open.values()].filter((entry) => entry.accepted);
+  }
+
+  /** A document is about to be sent. @param {string} purpose @returns {Entry} */
+  open(purpose) {
+    this.#lastId += 1;
+    const entry = { id: this.#lastId, purpose, accepted: false };
+    this.#open.set(entry.id, entry);
+    return entry;
+  }
+
+  /** Status 102: the service took it and works on it. @param {Entry} entry */
+  accepted(entry) {
+    if (entry.accepted) return;
+    entry.accepted = true;
+    this.counts.accepted += 1;
+  }
+
+  /** Status 503, or no connection: the service did not take it. @param {Entry} entry */
+  refused(entry) {
+    if (!this.#open.delete(entry.id)) this.#violate(entry, 'was refused after it was settled');
+    else if (entry.accepted) this.counts.accepted -= 1;
+  }
+
+  /** Status 200; `counted` by a worker, `reference` by the checker. @param {Entry} entry */
+  succeeded(entry, { counted, reference, latencyMs }) {
+    this.#settle(entry, 'succeeded');
+    if (entry.purpose === 'work') this.latenciesMs.push(latencyMs);
+    this.words.byWorkers += counted.words;
+    this.words.byDirectCount += reference.words;
+    const difference = differenceOf(counted, reference);
+    if (difference !== undefined) this.#violate(entry, `was miscounted: ${difference}`);
+  }
+
+  /** Any other final answer. @param {Entry} entry @param {string} why */
+  failed(entry, why) {
+    this.#settle(entry, 'failed');
+    if (!PURPOSES[entry.purpose].mayFail) this.#violate(entry, `failed: ${why}`);
+  }
+
+  /** Its client left before the answer. @param {Entry} entry */
+  cancelled(entry) {
+    this.#settle(entry, 'cancelled');
+    if (!PURPOSES[entry.purpose].mayBeCancelled) this.#violate(entry, 'was cancelled');
+  }
+
+  /**
+   * An accepted document's connection broke, or nobody answered in time: it stays open, and is thereby lost.
+   *
+   * @param {Entry} entry
+   * @param {string} why
+   */
+  lostSightOf(entry, why) {
+    this.accepted(entry);
+    this.#violate(entry, `was accepted and never answered: ${why}`);
+  }
+
+  #settle(entry, outcome) {
+    if (!this.#open.delete(entry.id)) {
+      this.#violate(entry, `was settled twice, at last as ${outcome}`);
+      return;
+    }
+    this.accepted(entry);
+    this.counts.settled += 1;
+    this.counts[outcome] += 1;
+  }
+
+  #violate({ id, purpose }, what) {
+    this.violations.push(`document ${id} (${purpose}) ${what}`);
+  }
+}

@@ -6,17 +6,19 @@ const SEED_MAX = 2 ** 32 - 1;
 
 export const HELP = `Usage: npm start -- [options]
 
-Runs a service on troupe, attacks it with real faults while it does real work, and checks that it lost nothing.
+Runs a service on troupe, attacks it with real faults while it does real work, and
+checks that it lost nothing.
 
-  --seconds N           how long, at least ${SECONDS_MIN}; the last 4 s are calm     (default ${SECONDS_DEFAULT})
-  --seed N              which attack, 0 to 2^32 - 1                 (default: drawn)
-  --worker node|python  workers of one language       (default: both, mixed, where there is python3)
-  --input DIR           count the files of DIR       (default: Markdown and licences under node_modules)
+  --seconds N           how long, at least ${SECONDS_MIN}; the last 4 s are calm (default ${SECONDS_DEFAULT})
+  --seed N              which attack, 0 to 2^32 - 1 (default: drawn)
+  --worker node|python  workers of one language (default: mixed where there is python3)
+  --input DIR           count the files of DIR (default: Markdown and licences in node_modules)
   --json                print the result as one JSON object on the last line
   --keep                leave the service up after the run, until Ctrl-C
   --help                this text
 
-Exit codes: 0 nothing was lost, 1 something was (it says what), 2 wrong usage, 130 and 143 interrupted.`;
+Exit codes: 0 nothing was lost, 1 something was (it says what), 2 wrong usage,
+130 and 143 interrupted.`;
 
 /** A refusal of the command line. */
 export class UsageError extends Error {}

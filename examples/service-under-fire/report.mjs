@@ -62,54 +62,71 @@ const faultRows = (strikes, paint) =>
     const times = ascending(own.flatMap(({ recoveryMs }) => recoveryMs ?? []));
     const { struck, recovered } = faultCounts(strikes)[kind];
     const cell = (share) => `${number(percentile(times, share))}`.padStart(9);
-    const row = `  ${kind.padEnd(20)}${String(struck).padStart(8)}${String(recovered).padStart(11)}${cell(0.5)}${cell(1)}`;
+    const counts = `${String(struck).padStart(8)}${String(recovered).padStart(11)}`;
+    const row = `  ${kind.padEnd(20)}${counts}${cell(0.5)}${cell(1)}`;
     return struck === 0 || recovered < struck ? paint.red(row) : row;
   });
+
+const describeShutdown = (shutdown, orphans) => {
+  if (shutdown === undefined) return 'none';
+  const { ms, code, signal, inFlight, inFlightSucceeded, refused } = shutdown;
+  return (
+    `${number(Math.round(ms))} ms, exit ${signal ?? code}, ${orphans} orphans; ` +
+    `in flight ${inFlightSucceeded} of ${inFlight} done, new ${refused} refused`
+  );
+};
+
+const totals = (result, shutdown) => {
+  const { documents, words, requests, breaker, recoveries, latencyMs } = result;
+  const row = (name, ...parts) => `  ${name.padEnd(12)}${parts.join(', ')}`;
+  return [
+    row(
+      'documents',
+      `${number(documents.accepted)} accepted`,
+      `${number(documents.succeeded)} succeeded`,
+      `${number(documents.failed)} failed`,
+      `${number(documents.cancelled)} cancelled`,
+    ),
+    row('words', `${number(words.byWorkers)} by workers`, `${number(words.byDirectCount)} by direct count`),
+    row(
+      'requests',
+      `${number(requests.ok)} ok`,
+      `${number(requests.rejected)} rejected`,
+      `${number(requests.failed)} failed`,
+    ),
+    row('latency', `p50 ${number(latencyMs.p50)} ms`, `p99 ${number(latencyMs.p99)} ms`),
+    row('workers', `${number(result.restarts)} replaced`),
+    row('breaker', `opened ${breaker.opened}`, `half-open ${breaker.halfOpened}`, `closed ${breaker.closed}`),
+    row(
+      'recoveries',
+      `${recoveries.recovered} recovered`,
+      `${recoveries.gaveUp} gave up`,
+      `${recoveries.cancelled} cancelled`,
+    ),
+    row('shutdown', describeShutdown(shutdown, result.orphans)),
+  ];
+};
+
+const verdict = ({ ok, seed, seconds }, failures, paint) => {
+  const which = `(seed ${seed}, ${seconds} s)`;
+  if (ok) return paint.green(`  ✓ nothing was lost  ${which}`);
+  const count = failures.length === 1 ? 'one condition does' : `${failures.length} conditions do`;
+  return paint.red(`  ✗ ${count} not hold  ${which}`);
+};
 
 /**
  * The summary, as lines.
  *
  * @param {{ result: any, failures: string[], strikes: any[], shutdown: any, paint: any }} what
  */
-export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => {
-  const { documents, words, requests, breaker, recoveries, latencyMs } = result;
-  const which = `seed ${result.seed}, ${result.seconds} s`;
-  const row = (name, text) => `  ${name.padEnd(12)}${text}`;
-  const shutdownText =
-    shutdown === undefined
-      ? 'none'
-      : `${number(Math.round(shutdown.ms))} ms, exit ${shutdown.signal ?? shutdown.code}, ${result.orphans} orphans; ` +
-        `in flight ${shutdown.inFlightSucceeded} of ${shutdown.inFlight} done, new ${shutdown.refused} refused`;
-  return [
-    '',
-    paint.bold(`  fault                 struck  recovered   p50 ms   max ms`),
-    ...faultRows(strikes, paint),
-    '',
-    row(
-      'documents',
-      `${number(documents.accepted)} accepted, ${number(documents.succeeded)} succeeded, ` +
-        `${number(documents.failed)} failed, ${number(documents.cancelled)} cancelled`,
-    ),
-    row('words', `${number(words.byWorkers)} by workers, ${number(words.byDirectCount)} by direct count`),
-    row(
-      'requests',
-      `${number(requests.ok)} ok, ${number(requests.rejected)} rejected, ${number(requests.failed)} failed; ` +
-        `p50 ${number(latencyMs.p50)} ms, p99 ${number(latencyMs.p99)} ms`,
-    ),
-    row('workers', `${number(result.restarts)} replaced`),
-    row('breaker', `opened ${breaker.opened}, half-open ${breaker.halfOpened}, closed ${breaker.closed}`),
-    row(
-      'recoveries',
-      `${recoveries.recovered} recovered, ${recoveries.gaveUp} gave up, ${recoveries.cancelled} cancelled`,
-    ),
-    row('shutdown', shutdownText),
-    '',
-    ...failures.slice(0, FAILURES_SHOWN).map((failure) => `  ${paint.red('✗')} ${failure}`),
-    ...(failures.length > FAILURES_SHOWN ? [`    … and ${failures.length - FAILURES_SHOWN} more`] : []),
-    failures.length === 0
-      ? paint.green(`  ✓ nothing was lost  (${which})`)
-      : paint.red(
-          `  ✗ ${failures.length === 1 ? 'one condition does' : `${failures.length} conditions do`} not hold  (${which})`,
-        ),
-  ];
-};
+export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => [
+  '',
+  paint.bold('  fault                 struck  recovered   p50 ms   max ms'),
+  ...faultRows(strikes, paint),
+  '',
+  ...totals(result, shutdown),
+  '',
+  ...failures.slice(0, FAILURES_SHOWN).map((failure) => `  ${paint.red('✗')} ${failure}`),
+  ...(failures.length > FAILURES_SHOWN ? [`    … and ${failures.length - FAILURES_SHOWN} more`] : []),
+  verdict(result, failures, paint),
+];

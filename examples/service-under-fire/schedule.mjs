@@ -42,6 +42,9 @@ const SPAN_MS = {
 const WORKER_STAGGER_MS = 450;
 /** From the last fault of a worker to the time when all workers should be back. */
 const WORKER_TAIL_MS = 1_900;
+/** How long before the calm a kind should strike at the latest. */
+export const roomMs = (kind) => SPAN_MS[kind] ?? WORKER_TAIL_MS;
+
 /** The strand of workers in a round, the longest: a burst, six kinds, and the tail. */
 const STRAND_MS = SPAN_MS.burst + (WORKER_KINDS.length - 1) * WORKER_STAGGER_MS + WORKER_TAIL_MS;
 const ROUND_MS = SPAN_MS.loop_blocked + STRAND_MS;

@@ -53,7 +53,7 @@ const upstreamFault =
 const upstreamKilled = upstreamFault({
   sicken: (upstream) => upstream.kill(),
   symptom: 'unreachable',
-  heal: (upstream) => upstream.restart(),
+  heal: (upstream) => upstream.start(),
 });
 const upstreamHanging = upstreamFault({
   sicken: (upstream) => upstream.become('hanging'),

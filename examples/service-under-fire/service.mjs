@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { application, childProcess, circuitBreaker, pool, recovery, resource, supervisor } from 'troupe';
 import { logTo } from 'troupe/pino';
 import { createDocuments } from './documents.mjs';
-import { createFront } from './front.mjs';
+import { Front } from './front.mjs';
 import { createPrices } from './prices.mjs';
 import { createStatus } from './status.mjs';
 
@@ -26,7 +26,7 @@ const workerOf = (language) =>
     passEnv: faults === '1' ? ['TROUPE_DEMO_FOLDER'] : [],
   });
 
-// Everything is quick here, so that a short run sees every recovery; the defaults suit a service that lives for weeks.
+// Everything is quick here, so that a short run sees every recovery; the defaults suit longer lives.
 const documents = pool('documents', {
   worker: languages.map(workerOf),
   size: 4,
@@ -69,7 +69,7 @@ const front = resource('front', {
   dependsOn: [upstream, documents, recover],
   open: async ({ app }) => {
     status = createStatus({ app, documents, prices, recover });
-    const server = createFront({
+    const server = new Front({
       countDocument: createDocuments({ pool: app.get(documents), recovery: app.get(recover) }),
       priceOf: app.resource(upstream).priceOf,
       status,

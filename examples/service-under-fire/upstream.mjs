@@ -1,11 +1,10 @@
 /**
- * The upstream: a price list over HTTP on loopback, an OS process of its own. Whoever started it can make it sick
- * through the IPC channel, which only the launcher holds: `healthy`, `hanging` (takes requests, never answers) or
+ * The upstream: a price list over HTTP on loopback, an OS process of its own. Whoever started it holds the IPC channel,
+ * through which it is told to `listen`, and made sick: `healthy`, `hanging` (takes requests, never answers) or
  * `failing` (answers 500). It ends when that channel closes.
  */
 import { createServer } from 'node:http';
 
-const port = Number(process.argv[2] ?? 0);
 let mode = 'healthy';
 
 /** A price that anyone can work out from the article's name, so that an invented one would be noticed. */
@@ -25,13 +24,13 @@ const server = createServer((request, response) => {
   response.end(JSON.stringify(body));
 });
 
-process.on('message', (message) => {
-  mode = String(message);
-  // Those left hanging are not answered after all: their clients have to give up by themselves.
-  process.send?.({ mode });
+process.on('message', ({ listen, become }) => {
+  // Those left hanging are not answered when it is well again: their clients have to give up by themselves.
+  if (become !== undefined) mode = become;
+  if (listen === undefined) process.send({ mode });
+  else server.listen(listen, '127.0.0.1', () => process.send({ listening: server.address().port }));
 });
 process.on('disconnect', () => process.exit(0));
 // The launcher decides when it ends; a Ctrl-C in the terminal reaches everyone there.
 process.on('SIGINT', () => {});
-
-server.listen(port, '127.0.0.1', () => process.send?.({ listening: server.address().port }));
+process.send({ started: true });

@@ -2,7 +2,7 @@
  * The faults of workers and of the documents on them. Each strikes for real, tells when it has struck, and returns
  * once the recovery was seen from outside; what it throws says what was not.
  */
-import { isStopped } from './processes.mjs';
+import { isStopped, ticksNow } from './processes.mjs';
 import { Unrecovered } from './scene.mjs';
 
 /** Longer than it takes to strike the worker that has the document; its second worker does not linger. */
@@ -24,7 +24,7 @@ const requireOneRetry = async (scene, { token, answer }) => {
 const strikeBusyWorker = async (scene, struck, strike) => {
   const witness = await scene.place('linger', { purpose: 'witness', lingerMs: HELD_MS });
   const victim = scene.identify(witness.pid);
-  const sinceTicks = scene.ticksNow();
+  const sinceTicks = ticksNow();
   await strike(victim.pid);
   struck(`pid ${victim.pid}`);
   await scene.requireReplaced([victim], sinceTicks);
@@ -41,7 +41,7 @@ const workerStopped = (scene, struck) =>
   });
 
 const workerGarbage = async (scene, struck) => {
-  const sinceTicks = scene.ticksNow();
+  const sinceTicks = ticksNow();
   const garbled = await scene.place('garbage', { purpose: 'witness', lingerMs: HELD_MS });
   struck(`pid ${garbled.pid}`);
   await scene.requireReplaced([scene.identify(garbled.pid)], sinceTicks);
@@ -49,14 +49,17 @@ const workerGarbage = async (scene, struck) => {
 };
 
 const poisonDocument = async (scene, struck) => {
-  const sinceTicks = scene.ticksNow();
+  const sinceTicks = ticksNow();
   const poison = await scene.place('poison', { purpose: 'poison', lingerMs: 0 });
   struck(`pid ${poison.pid}`);
   const { outcome, why } = await poison.answer;
   if (outcome !== 'failed') throw new Unrecovered(`the poison document ended ${outcome}: ${why}`);
   const crashed = scene.tries(poison.token);
   if (crashed.length > 2) throw new Unrecovered(`the poison document crashed ${crashed.length} workers`);
-  await scene.requireReplaced(crashed.map(scene.identify), sinceTicks);
+  await scene.requireReplaced(
+    crashed.map((pid) => scene.identify(pid)),
+    sinceTicks,
+  );
 };
 
 const slowDocument = async (scene, struck) => {
