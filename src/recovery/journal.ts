@@ -9,8 +9,11 @@ import type { RecoveryEnd } from '../../actors/recovery.machine.ts';
 import type { Awaitable } from '../kernel/logic.ts';
 import type { ClassificationData } from './classification.ts';
 
-/** What came of a step: done, failed, or left to the subject's owner, who is at it already. */
-export type StepOutcome = 'done' | 'failed' | 'deferred';
+/**
+ * What came of a step: done; failed; failed with an error against which running it again does not help; or left to the
+ * subject's owner, who is at it already.
+ */
+export type StepOutcome = 'done' | 'failed' | 'failed_for_good' | 'deferred';
 
 /** One line of a journal; JSON, but for what a user's own remedies put in. Budgets are ms that remained then. */
 export type JournalEntry =
@@ -51,15 +54,18 @@ export interface Journal {
 export interface Progress {
   readonly done: number;
   readonly failed: number;
+  /** Whether the last failure was one for good. */
+  readonly hopeless: boolean;
   readonly deferred: boolean;
 }
 
-export const NO_PROGRESS: Progress = Object.freeze({ done: 0, failed: 0, deferred: false });
+export const NO_PROGRESS: Progress = Object.freeze({ done: 0, failed: 0, hopeless: false, deferred: false });
 
 /** One step more. */
 export const progressed = (progress: Progress, outcome: StepOutcome): Progress => ({
   done: progress.done + (outcome === 'done' ? 1 : 0),
-  failed: progress.failed + (outcome === 'failed' ? 1 : 0),
+  failed: progress.failed + (outcome === 'failed' || outcome === 'failed_for_good' ? 1 : 0),
+  hopeless: outcome === 'failed_for_good',
   deferred: progress.deferred || outcome === 'deferred',
 });
 

@@ -120,7 +120,7 @@ export class Orchestrator implements RunGround {
     this.#counts.journalFailures += 1;
   }
 
-  // ── the actor comes and goes ───────────────────────────────────────────────────────────────────────────────────────
+  // ── the actor comes and goes ──────────────────────────────────────────────────────────────
 
   /** Takes up what is unfinished, and runs steps by `runner` from now on. */
   async attach(runner: StepRunner): Promise<void> {
@@ -159,7 +159,7 @@ export class Orchestrator implements RunGround {
     if (this.#byId.size === 0) this.#closing?.resolve();
   }
 
-  // ── admission ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── admission ─────────────────────────────────────────────────────────────────────────────
 
   /** Answers a trigger by a recovery, new or under way, or refuses it. */
   admit(trigger: Trigger): Reported {
@@ -281,7 +281,7 @@ export class Orchestrator implements RunGround {
     this.#start(recovery, trigger, this.#planFor(trigger), waiter);
   }
 
-  // ── ends ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── ends ──────────────────────────────────────────────────────────────────────────────────
 
   ended(run: RecoveryRun, later: Later | undefined): void {
     this.#byId.delete(run.id);
@@ -310,7 +310,7 @@ export class Orchestrator implements RunGround {
     }
   }
 
-  // ── questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── questions ─────────────────────────────────────────────────────────────────────────────
 
   /** A subject has told that it works again. */
   heal(subject: string, by: EventType): void {

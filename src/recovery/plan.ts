@@ -140,6 +140,8 @@ export const nextMove = (plan: Plan, progress: Progress): NextMove => {
   if (progress.deferred) return 'healing';
   if (needs === 'one') {
     if (progress.done > 0) return success;
+    // Another step of a chain may succeed where one had no hope; another attempt at the same will not.
+    if (progress.hopeless && plan.backoff !== undefined) return 'exhausted';
     return progress.failed < steps.length ? 'step' : 'exhausted';
   }
   if (progress.failed > 0) return 'exhausted';

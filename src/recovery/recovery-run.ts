@@ -19,7 +19,7 @@ import type { Host, Timer } from '../base/host.ts';
 import type { EventStream, EventType } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
-import { type Classification, carry, type FailureContext } from './classification.ts';
+import { type Classification, carry } from './classification.ts';
 import { NO_PROGRESS, type Progress, progressed } from './journal.ts';
 import { Deferred, type RecoveryOutcome, type RecoveryStatus, type Trigger } from './outcome.ts';
 import { nextMove, type Plan, type PlannedStep } from './plan.ts';
@@ -37,7 +37,6 @@ export interface RunGround extends StepGround {
   readonly events: EventStream;
   /** `undefined` from a crash of the orchestrator's actor until its restart. */
   readonly runner: StepRunner | undefined;
-  classify(error: unknown, context: FailureContext): Classification;
   /** `later`: the triggers that it did not answer. */
   ended(run: RecoveryRun, later: Later | undefined): void;
 }
@@ -86,7 +85,7 @@ export class RecoveryRun {
   #opened = false;
   #delayMs = 0;
   #value: unknown = undefined;
-  #lastFailure: Classification | undefined;
+  #lastFailure: { readonly error: unknown; readonly classification: Classification } | undefined;
   /** The subject told that it works while a step ran that may yet leave it to its owner. */
   #healedMeanwhile = false;
   #cause: GiveUpCause = 'exhausted';
@@ -201,7 +200,7 @@ export class RecoveryRun {
     return this.#progress.deferred || (plan.steps.length === 0 && plan.otherwise === 'healing');
   }
 
-  // ── what comes next ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what comes next ───────────────────────────────────────────────────────────────────────
 
   #next(): NextMove {
     const move = nextMove(this.mission.plan, this.#progress);
@@ -216,25 +215,23 @@ export class RecoveryRun {
     const leftMs = deadline - this.#graceMs - host.monotonic();
     if (leftMs <= 0) return 'deadline';
     if (plan.backoff === undefined) return 'step';
-    if (this.#lastFailure?.remedy.attempts === 0) return 'exhausted';
     const { failed } = this.#progress;
     const backoffMs = failed === 0 ? 0 : plan.backoff.delayMs(failed, this.#delayMs, host.random);
-    const { retryAfterMs = 0 } = this.#lastFailure ?? trigger.classification;
+    const { retryAfterMs = 0 } = (this.#lastFailure ?? trigger).classification;
     this.#delayMs = Math.max(backoffMs, retryAfterMs);
     if (this.#delayMs >= leftMs) return 'exhausted';
     return this.#delayMs > 0 ? 'delay' : 'step';
   }
 
-  // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── steps ─────────────────────────────────────────────────────────────────────────────────
 
   #runStep(): void {
     const { plan, trigger, deadline } = this.mission;
     const { done, failed } = this.#progress;
     const planned = plan.steps[done + failed] as PlannedStep;
-    const { subject, error, classification } = trigger;
     const step = new StepRun(
       this.#ground,
-      { id: this.id, subject, error, classification, deadline },
+      { ...trigger, id: this.id, deadline },
       { ...planned, attempt: done + failed + 1, opened: this.#opened },
     );
     this.#current = step;
@@ -258,8 +255,7 @@ export class RecoveryRun {
     this.#progress = progressed(this.#progress, result.outcome);
     const { outcome } = result;
     if (outcome === 'done') this.#value = result.value;
-    if (outcome === 'failed')
-      this.#lastFailure = this.#ground.classify(result.error, this.mission.trigger.context);
+    else if (outcome !== 'deferred') this.#lastFailure = result;
     const { events, path } = this.#ground;
     const { id: recovery, subject } = this;
     if (events.active)
@@ -277,7 +273,7 @@ export class RecoveryRun {
     else step.abort(this.#errorOf('cancelled'));
   }
 
-  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the end ───────────────────────────────────────────────────────────────────────────────
 
   /** What begins or heals from now on answers those who came before. */
   #answerLater(): void {

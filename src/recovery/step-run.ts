@@ -7,14 +7,18 @@
 import { remainingMs } from '../base/deadline.ts';
 import type { Host } from '../base/host.ts';
 import type { Spec } from '../kernel/spec.ts';
-import { type Classification, classificationData } from './classification.ts';
+import { type Classification, classificationData, type FailureContext } from './classification.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import type { PlannedStep } from './plan.ts';
 import { AWAIT_HEALING } from './playbook.ts';
 
 export type StepResult =
   | { readonly outcome: 'done'; readonly value: unknown }
-  | { readonly outcome: 'failed'; readonly error: unknown }
+  | {
+      readonly outcome: 'failed' | 'failed_for_good';
+      readonly error: unknown;
+      readonly classification: Classification;
+    }
   | { readonly outcome: 'deferred' };
 
 /** What a step stands on. */
@@ -25,6 +29,7 @@ export interface StepGround {
   readonly journal: Journal;
   /** Steps that run on after they were let go. */
   readonly stragglers: Set<StepRun>;
+  classify(error: unknown, context: FailureContext): Classification;
   get<H>(spec: Spec<H>): H;
   journalFailed(): void;
 }
@@ -35,6 +40,8 @@ export interface StepMission {
   readonly subject: string;
   readonly error: unknown;
   readonly classification: Classification;
+  /** What its failures are classified in. */
+  readonly context: FailureContext;
   readonly deadline: number;
 }
 
@@ -93,10 +100,10 @@ export class StepRun {
       await this.#ground.journal.append(this.#beginning());
     } catch (error) {
       this.#ground.journalFailed();
-      return { outcome: 'failed', error };
+      return this.#failed(error);
     }
     const { signal } = this.#controller;
-    if (signal.aborted || this.#letGo) return { outcome: 'failed', error: signal.reason };
+    if (signal.aborted || this.#letGo) return this.#failed(signal.reason);
     this.#phase = 'running';
     const result = await this.#call();
     this.#phase = 'over';
@@ -124,8 +131,14 @@ export class StepRun {
       });
       return value === AWAIT_HEALING ? { outcome: 'deferred' } : { outcome: 'done', value };
     } catch (thrown) {
-      return { outcome: 'failed', error: thrown };
+      return this.#failed(thrown);
     }
+  }
+
+  #failed(error: unknown): StepResult {
+    const classification = this.#ground.classify(error, this.#mission.context);
+    const outcome = classification.remedy.attempts === 0 ? 'failed_for_good' : 'failed';
+    return { outcome, error, classification };
   }
 
   /** Its loss costs no more than a repetition, which changes nothing. */
