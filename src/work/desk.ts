@@ -107,7 +107,7 @@ export class Desk implements TicketDesk, LeaseDesk {
     this.#options = options;
   }
 
-  // ── for callers ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── for callers ───────────────────────────────────────────────────────────────────────────
 
   run(name: string, args: unknown, options: JobOptions | undefined): Promise<unknown> {
     let job: JobPlan;
@@ -118,7 +118,9 @@ export class Desk implements TicketDesk, LeaseDesk {
     }
     const refusal = this.#refusal(job);
     if (refusal !== undefined) return refusal;
-    return new Promise((resolve, reject) => this.#letIn(new Job(this, job, { resolve, reject }), job.now));
+    const ticket = new Job(this, job);
+    this.#letIn(ticket, job.now);
+    return ticket.promise;
   }
 
   lease(options: CheckoutOptions | undefined): Promise<Lease> {
@@ -131,15 +133,11 @@ export class Desk implements TicketDesk, LeaseDesk {
     const bounds = { now, deadline: deadlineOf(options, now, this.checkoutMs), signal: options?.signal };
     const refusal = this.#refusal(bounds);
     if (refusal !== undefined) return refusal;
-    return new Promise((resolve, reject) => {
-      const hand = (worker: PoolWorker): WorkerLease => {
-        const lease = new WorkerLease(this, worker);
-        this.#leases += 1;
-        resolve(lease);
-        return lease;
-      };
-      this.#letIn(new LeaseTicket(this, bounds, { hand, reject }), now);
-    });
+    const worker = this.#line.size === 0 ? this.#idle.pop() : undefined;
+    if (worker !== undefined) return Promise.resolve(this.#leaseAtOnce(worker, now));
+    const ticket = new LeaseTicket(this, bounds, this.#hand);
+    this.#letIn(ticket, now);
+    return ticket.promise;
   }
 
   /** Whether a job brought now would be let in. */
@@ -173,7 +171,7 @@ export class Desk implements TicketDesk, LeaseDesk {
     return this.host.monotonic();
   }
 
-  // ── for the crew ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── for the crew ──────────────────────────────────────────────────────────────────────────
 
   /** A new incarnation of the pool serves here. */
   begin(keeper: DeskKeeper): void {
@@ -212,7 +210,7 @@ export class Desk implements TicketDesk, LeaseDesk {
     return Math.ceil(Math.max(this.retryAt - now, this.#options.replaceBackoff.baseMs));
   }
 
-  // ── for tickets and leases ───────────────────────────────────────────────────────────────────────────────────────
+  // ── for tickets and leases ────────────────────────────────────────────────────────────────
 
   get serves(): boolean {
     return this.#keeper !== undefined;
@@ -252,12 +250,11 @@ export class Desk implements TicketDesk, LeaseDesk {
     }
     if (plan.signal?.aborted === true) return this.#refuse(this.#abortError(plan.signal));
     if (now >= plan.deadline) return this.#refuse(this.#lateError());
-    return new Promise((resolve, reject) => {
-      const job = new Job(this, plan, { resolve, reject });
-      this.#count();
-      begun(job);
-      job.runOn(worker, now);
-    });
+    const job = new Job(this, plan);
+    this.#count();
+    begun(job);
+    job.runOn(worker, now);
+    return job.promise;
   }
 
   leaseOver(): void {
@@ -265,7 +262,7 @@ export class Desk implements TicketDesk, LeaseDesk {
     if (this.watchesWork) this.#tellIfDone();
   }
 
-  // ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── decisions ─────────────────────────────────────────────────────────────────────────────
 
   #plan({ name, args, options }: Request, now: number): JobPlan {
     const { jobTimeoutMs, retry } = this.#options;
@@ -339,6 +336,20 @@ export class Desk implements TicketDesk, LeaseDesk {
 
   #lateError(): TroupeError {
     return createError('ERR_POOL_CHECKOUT_TIMEOUT', { pool: this.path, timeoutMs: 0 }, { stack: false });
+  }
+
+  readonly #hand = (worker: PoolWorker, now: number): WorkerLease => {
+    const lease = new WorkerLease(this, worker);
+    this.#leases += 1;
+    worker.checkOut(lease, now);
+    return lease;
+  };
+
+  /** Without a wait there is nothing to be bounded, and no ticket. */
+  #leaseAtOnce(worker: PoolWorker, now: number): WorkerLease {
+    this.counts.accepted += 1;
+    this.counts.leased += 1;
+    return this.#hand(worker, now);
   }
 
   #count(): void {

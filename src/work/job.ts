@@ -137,8 +137,10 @@ export class Job extends Ticket implements Assignment {
   readonly name: string;
   readonly args: unknown;
   readonly #maxAttempts: number;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
+  /** What its caller waits for. */
+  readonly promise: Promise<unknown>;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
   /** Whether it runs on a worker that somebody holds; such a one is neither queued nor given back. */
   #onLease = false;
   #attempts = 0;
@@ -146,18 +148,16 @@ export class Job extends Ticket implements Assignment {
   #startedAt = 0;
   #lastDeath: TroupeError | undefined = undefined;
 
-  constructor(
-    desk: TicketDesk,
-    plan: JobPlan,
-    settle: { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void },
-  ) {
+  constructor(desk: TicketDesk, plan: JobPlan) {
     super(desk, plan);
     this.id = plan.id;
     this.name = plan.name;
     this.args = plan.args;
     this.#maxAttempts = plan.idempotent ? plan.maxAttempts : 1;
-    this.#resolve = settle.resolve;
-    this.#reject = settle.reject;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   grant(worker: PoolWorker, now: number): void {
@@ -195,7 +195,7 @@ export class Job extends Ticket implements Assignment {
     worker?.cancel(this, 'aborted');
   }
 
-  // ── what its worker tells ────────────────────────────────────────────────────────────────────────────────────────
+  // ── what its worker tells ─────────────────────────────────────────────────────────────────
 
   succeeded(value: unknown): void {
     if (this.settled) return;
@@ -231,21 +231,27 @@ export class Job extends Ticket implements Assignment {
     this.#tryAgain(now);
   }
 
-  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  overdue(): void {
+    if (this.settled) return;
+    const worker = this.#worker;
+    this.#fail('timed_out', this.#timeoutError());
+    worker?.cancel(this, 'deadline');
+  }
+
+  // ── inside ────────────────────────────────────────────────────────────────────────────────
 
   #start(worker: PoolWorker, now: number): void {
     this.#worker = worker;
     this.#startedAt = now;
     this.#attempts += 1;
-    if (this.deadline === NO_DEADLINE) this.disarm();
-    else this.arm('job', this.deadline - now, () => this.#timedOut());
+    this.disarm();
     const { events, path } = this.desk;
     if (events.active) {
       const waitMs = now - this.acceptedAt;
       events.emit('pool.job.started', { path, worker: worker.id, job: this.#label, waitMs });
     }
     try {
-      worker.run(this, this.deadline - now);
+      worker.run(this, now);
     } catch (error) {
       this.#refused(worker, error as TroupeError, now);
     }
@@ -267,12 +273,6 @@ export class Job extends Ticket implements Assignment {
     this.#worker = undefined;
     this.disarm();
     this.desk.requeue(this, now);
-  }
-
-  #timedOut(): void {
-    const worker = this.#worker;
-    this.#fail('timed_out', this.#timeoutError());
-    worker?.cancel(this, 'deadline');
   }
 
   protected expired(waitedMs: number): void {
@@ -309,28 +309,28 @@ export class Job extends Ticket implements Assignment {
   }
 }
 
-/** The wish for a worker of one's own for a while. */
-export class LeaseTicket extends Ticket {
-  readonly #hand: (worker: PoolWorker) => WorkerHolder;
-  readonly #reject: (error: unknown) => void;
+/** The wish for a worker of one's own for a while. `L` is what its caller is given: a lease. */
+export class LeaseTicket<L extends WorkerHolder> extends Ticket {
+  /** What its caller waits for. */
+  readonly promise: Promise<L>;
+  readonly #hand: (worker: PoolWorker, now: number) => L;
+  #resolve!: (lease: L) => void;
+  #reject!: (error: unknown) => void;
 
-  /** `hand` makes the lease and gives it to whoever waits. */
-  constructor(
-    desk: TicketDesk,
-    bounds: TicketBounds,
-    settle: {
-      readonly hand: (worker: PoolWorker) => WorkerHolder;
-      readonly reject: (error: unknown) => void;
-    },
-  ) {
+  /** `hand` takes the worker and makes the lease. */
+  constructor(desk: TicketDesk, bounds: TicketBounds, hand: (worker: PoolWorker, now: number) => L) {
     super(desk, bounds);
-    this.#hand = settle.hand;
-    this.#reject = settle.reject;
+    this.#hand = hand;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   grant(worker: PoolWorker, now: number): void {
-    worker.checkOut(this.#hand(worker), now);
+    const lease = this.#hand(worker, now);
     this.conclude('leased');
+    this.#resolve(lease);
   }
 
   turnAway(error: TroupeError): void {

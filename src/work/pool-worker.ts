@@ -3,8 +3,8 @@
  * it, answers, or finds it gone, so that a lease passes through no mailbox.
  *
  * Invariants: the chart alone decides whether it takes work; a job given to {@link PoolWorker.run} is told of exactly one of
- * its four endings; once its owner has heard `gone`, it holds no timer and no process. It does not know what a job's deadline
- * is or whether one is tried again: that is the job's and the desk's business.
+ * its four endings; once its owner has heard `gone`, it holds no timer and no process. What follows from a job's deadline, and
+ * whether one is tried again, is the job's and the desk's business.
  */
 import {
   type LeaseVerdict,
@@ -17,6 +17,7 @@ import type { EventStream } from '../base/telemetry.ts';
 import type { ChartSnapshot } from '../chart/chart.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
+import { LazyAlarm } from './lazy-alarm.ts';
 import { Pulse } from './pulse.ts';
 import { WorkerHistory, type WorkerTransition } from './worker-history.ts';
 import type {
@@ -32,12 +33,16 @@ import type {
 export interface Assignment {
   readonly name: string;
   readonly args: unknown;
+  /** An instant of `host.monotonic()`; `Infinity` is none. */
+  readonly deadline: number;
   succeeded(value: unknown, now: number): void;
   failed(failure: WorkerFailure, now: number): void;
   /** It gave up, because it was asked to or because it is shutting down. */
   cancelled(now: number): void;
   /** It ended with the job in flight: nobody knows how far it came. */
   died(error: TroupeError, now: number): void;
+  /** Its deadline has passed, and it has not ended yet. Told at most once. */
+  overdue(): void;
 }
 
 /** How a worker is watched and ended. All ms, but `pingMisses`. */
@@ -122,6 +127,7 @@ export class PoolWorker implements WorkerPortListeners {
   readonly #workerKind: WorkerKind;
   readonly #history: WorkerHistory;
   readonly #pulse: Pulse;
+  readonly #alarm: LazyAlarm;
   readonly #runner;
   #lease: LeaseVerdict = 'withhold';
   #sound = false;
@@ -155,8 +161,9 @@ export class PoolWorker implements WorkerPortListeners {
     this.#workerKind = plan.kind;
     this.#owner = owner;
     this.#history = new WorkerHistory(owner.host.monotonic());
+    this.#alarm = new LazyAlarm(owner.host, 'job', () => this.#job?.overdue());
     this.#pulse = new Pulse(owner.host, owner.settings, {
-      ping: (id) => this.#port?.ping(id),
+      ping: (id) => this.#ping(id),
       idleSince: () => (this.takesWork ? this.#history.since : undefined),
       isTaken: () => this.#checkedOut,
       passed: () => this.#step(CHECK_PASSED, 'health_restored'),
@@ -214,7 +221,7 @@ export class PoolWorker implements WorkerPortListeners {
     return this.#history.list();
   }
 
-  // ── what its owner does with it ──────────────────────────────────────────────────────────────────────────────────
+  // ── what its owner does with it ───────────────────────────────────────────────────────────
 
   /** Starts it. What comes of it is told to the owner. One that was told to end before does not begin. */
   open(): void {
@@ -241,15 +248,17 @@ export class PoolWorker implements WorkerPortListeners {
   }
 
   /**
-   * Sends it a job; one at a time.
+   * Sends it a job; one at a time. It watches the deadline; what passing it means is the job's business.
    *
    * @throws ERR_JOB_INVALID, ERR_FRAME_TOO_LARGE: the job's fault; ERR_WORKER_PROTOCOL: the worker's, and it goes
    */
-  run(job: Assignment, remainingMs: number): void {
+  run(job: Assignment, now: number): void {
     this.#jobId += 1;
     this.#job = job;
     try {
-      this.#livePort().run({ id: this.#jobId, name: job.name, args: job.args, remainingMs });
+      const { name, args, deadline } = job;
+      this.#livePort().run({ id: this.#jobId, name, args, remainingMs: deadline - now });
+      this.#alarm.set(deadline, now);
     } catch (error) {
       this.#job = undefined;
       if (isTroupeError(error, 'ERR_JOB_INVALID') || isTroupeError(error, 'ERR_FRAME_TOO_LARGE')) throw error;
@@ -334,7 +343,7 @@ export class PoolWorker implements WorkerPortListeners {
     return createError('ERR_WORKER_START', data, { cause: this.end?.error, stack: false });
   }
 
-  // ── what its port tells ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── what its port tells ───────────────────────────────────────────────────────────────────
 
   ready(info: WorkerReady): void {
     this.info = info;
@@ -410,7 +419,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.#step(PORT_ENDED, how, now);
   }
 
-  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── inside ────────────────────────────────────────────────────────────────────────────────
 
   /** Its path, for errors and logs. */
   get name(): string {
@@ -434,6 +443,7 @@ export class PoolWorker implements WorkerPortListeners {
       return undefined;
     }
     this.#job = undefined;
+    this.#alarm.clear();
     this.jobsDone += 1;
     return job;
   }
@@ -488,6 +498,12 @@ export class PoolWorker implements WorkerPortListeners {
     events.emit('pool.worker.transitioned', { path, worker: this.id, from, to, reason, inStateMs });
   }
 
+  #ping(id: number): void {
+    // What is idle this long shall not keep the OS process alive for the deadline of a job long done.
+    if (this.#job === undefined) this.#alarm.stop();
+    this.#port?.ping(id);
+  }
+
   #missed(misses: number): void {
     const limit = this.#owner.settings.pingMisses;
     if (misses >= limit) this.#killedFor ??= 'health_check_failed';
@@ -521,6 +537,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.#retired = true;
     this.#cancelTimer?.cancel();
     this.#closeTimer?.cancel();
+    this.#alarm.stop();
     this.#pulse.stop();
   }
 }

@@ -20,7 +20,12 @@ export interface WorkerTransition {
 export const HISTORY_LIMIT = 32;
 
 export class WorkerHistory {
-  readonly #ring: WorkerTransition[] = [];
+  /** Columns of a ring, so that a note on the way of every job makes no garbage. */
+  readonly #from: string[] = [];
+  readonly #to: string[] = [];
+  readonly #reason: string[] = [];
+  readonly #msInState: number[] = [];
+  readonly #at: number[] = [];
   #next = 0;
   /** When it entered the state it is in. */
   since: number;
@@ -32,16 +37,31 @@ export class WorkerHistory {
   /** Notes a transition at `now`; returns how long the state before lasted. */
   note(from: string, to: string, reason: string, now: number): number {
     const msInState = now - this.since;
+    const at = this.#next;
     this.since = now;
-    this.#ring[this.#next] = { from, to, reason, msInState, at: now };
-    this.#next = (this.#next + 1) % HISTORY_LIMIT;
+    this.#from[at] = from;
+    this.#to[at] = to;
+    this.#reason[at] = reason;
+    this.#msInState[at] = msInState;
+    this.#at[at] = now;
+    this.#next = at + 1 === HISTORY_LIMIT ? 0 : at + 1;
     return msInState;
   }
 
   /** Oldest first. */
   list(): readonly WorkerTransition[] {
-    const { length } = this.#ring;
+    const { length } = this.#at;
     const start = length < HISTORY_LIMIT ? 0 : this.#next;
-    return Array.from({ length }, (_, i) => this.#ring[(start + i) % length] as WorkerTransition);
+    return Array.from({ length }, (_, i) => this.#entry((start + i) % length));
+  }
+
+  #entry(index: number): WorkerTransition {
+    return {
+      from: this.#from[index] as string,
+      to: this.#to[index] as string,
+      reason: this.#reason[index] as string,
+      msInState: this.#msInState[index] as number,
+      at: this.#at[index] as number,
+    };
   }
 }
