@@ -1,3 +1,4 @@
+/** Delays stay within their bounds, whatever the options, the attempt and the chance. */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { createRandom } from '../../src/base/random.ts';

@@ -1,3 +1,4 @@
+/** A breaker against its model, under any sequence of commands, on virtual time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Admission } from '../../src/resilience/admission.ts';
@@ -286,7 +287,7 @@ describe('a breaker under any sequence of commands', () => {
           expect(host.pendingTimers()).toEqual([]);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 

@@ -1,3 +1,4 @@
+/** A retried operation never exceeds its budget, whatever its attempts do. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { retry } from '../../src/resilience/retry.ts';

@@ -12,13 +12,13 @@ import {
   type BreakerVerdict,
   circuitBreakerMachine,
 } from '../../actors/circuit-breaker.machine.ts';
-import { remainingMs } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
+import type { Host } from '../base/host.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import { type Admission, type Settlement, Token } from './admission.ts';
+import type { BreakerChange, BreakerReport, StandaloneBreaker } from './breaker.ts';
 import type { ResolvedBreakerOptions } from './breaker-options.ts';
 import {
   BoundedCall,
@@ -28,17 +28,16 @@ import {
   type Ending,
   type ExecuteOptions,
   isThenable,
+  isTimed,
   rejectLater,
   throwIfOver,
   UnboundedContext,
   type Work,
 } from './call.ts';
-import type { BreakerChange, BreakerReport, StandaloneBreaker } from './circuit-breaker.ts';
 import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
+import { OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
+import { disposedError, openError, probingError, SharedRefusal } from './refusal.ts';
 import type { Window } from './window.ts';
-
-/** Starts one unref'd timer; under supervision the actor's own. */
-export type Timekeeper = (delayMs: number, elapsed: () => void) => Timer;
 
 /** What a core stands on. */
 export interface BreakerGround {
@@ -48,13 +47,6 @@ export interface BreakerGround {
   readonly path: string;
 }
 
-/** What all share who are refused for the same cause: an error, frozen since nobody owns it, and its rejection. */
-interface SharedRefusal {
-  readonly error: TroupeError;
-  /** Handled already: what is derived from it is each caller's own to handle. */
-  readonly rejection: Promise<never>;
-}
-
 /** What ends the calls of one generation that nothing bounds: made once for all of them. */
 interface Enders {
   readonly generation: number;
@@ -62,11 +54,9 @@ interface Enders {
   readonly threw: (error: unknown) => never;
 }
 
-/** No wait is on. */
-const NEVER = Number.POSITIVE_INFINITY;
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
 
-export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
+export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Waiter {
   readonly name: string;
   readonly where: string;
   readonly host: Host;
@@ -75,6 +65,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
   readonly #window: Window;
   readonly #judge: (ending: Ending) => Judgement;
   readonly #runner;
+  readonly #wait: OpenWait;
   readonly #listeners = new Set<(change: BreakerChange) => void>();
   readonly #facts: BreakerFact[] = [];
   /** Probes of this generation that are out. */
@@ -83,11 +74,6 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
   #generation = 0;
   #enders!: Enders;
   #refusal: SharedRefusal | undefined = undefined;
-  #openUntilMs = NEVER;
-  /** The same on the wall clock: for people only. */
-  #retryAt = NEVER;
-  #timer: Timer | undefined = undefined;
-  #timekeeper: Timekeeper | undefined = undefined;
   #retired = false;
   /** What the step under way is about, for the fact that it announces. */
   #cause: unknown = undefined;
@@ -108,6 +94,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     const { judge } = options;
     this.#judge = judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending);
     this.#window = options.window.create(host);
+    this.#wait = new OpenWait(this);
     this.#runner = new ChartRunner({
       chart,
       perform: {
@@ -116,8 +103,11 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
         },
         beginGeneration: () => this.#beginGeneration(),
         clearWindow: () => this.#window.clear(),
-        startWaiting: () => this.#startWaiting(),
-        stopWaiting: () => this.#stopWaiting(),
+        startWaiting: () => {
+          this.#openings += 1;
+          this.#wait.start(options.openMs);
+        },
+        stopWaiting: () => this.#wait.stop(),
         grantPermits: () => {
           this.#successes = 0;
         },
@@ -133,17 +123,16 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     this.#runner.start();
   }
 
-  // ── admission ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── admission ────────────────────────────────────────────────────────────────────────────────────────────
 
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
     if (options === undefined && this.#verdict === 'admit') return this.#runFree(work);
     try {
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
-      const timed = bounds.budgetMs < NEVER;
       // A deadline of its own settles the call in time: no second timer is needed.
-      const token = this.#admit(timed ? undefined : this.options.watchdogMs);
-      return token === undefined ? this.#rejectShared() : this.#runBounded(work, bounds, token);
+      const token = this.#admit(isTimed(bounds) ? undefined : this.options.watchdogMs);
+      return token === undefined ? this.#refuse().reject() : this.#runBounded(work, bounds, token);
     } catch (error) {
       return rejectLater(error);
     }
@@ -152,7 +141,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
   admit(options?: ExecuteOptions): Admission {
     const bounds = boundsOf(this, options);
     throwIfOver(this, bounds);
-    const token = this.#admit(bounds.budgetMs < NEVER ? bounds.budgetMs : this.options.watchdogMs);
+    const token = this.#admit(isTimed(bounds) ? bounds.budgetMs : this.options.watchdogMs);
     if (token === undefined) return { admitted: false, error: this.#refuse().error };
     if (bounds.signal !== undefined) token.watchSignal(bounds.signal);
     return token;
@@ -160,7 +149,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
 
   /** Lets a call through, or gives `undefined`. */
   #admit(watchdogMs: number | undefined): Token | undefined {
-    if (this.#verdict === 'refuse') this.#askWait();
+    if (this.#verdict === 'refuse') this.waitElapsed();
     if (this.#verdict === 'admit') return new Token(this, this.#generation, false);
     if (this.#verdict === 'refuse' || this.#probes.size >= this.options.halfOpenPermits) return undefined;
     const probe = new Token(this, this.#generation, true);
@@ -181,49 +170,20 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     this.#rejected += 1;
     if (this.events.active) {
       this.events.emit('breaker.rejected', { path: this.name, state: this.#state() });
-      this.#armIfWatched();
+      this.#wait.armIfWatched();
     }
-    this.#refusal ??= this.#makeRefusal();
+    this.#refusal ??= new SharedRefusal(this.#refusalError());
     return this.#refusal;
   }
 
-  /**
-   * A promise of the caller's own that rejects a microtask later: nothing is thrown, and Node's bookkeeping of unhandled
-   * rejections is not entered by those who handle it. This is the way that is hottest when all else fails.
-   */
-  #rejectShared(): Promise<never> {
-    return this.#refuse().rejection.then<never>();
-  }
-
-  #makeRefusal(): SharedRefusal {
-    const error = Object.freeze(this.#refusalError());
-    const rejection = Promise.reject(error);
-    rejection.catch(() => {});
-    return { error, rejection };
-  }
-
   #refusalError(): TroupeError {
-    const unstacked = { stack: false } as const;
     const breaker = this.name;
-    if (this.#retired) return createError('ERR_BREAKER_DISPOSED', { breaker }, unstacked);
-    if (this.#verdict === 'permits') return createError('ERR_BREAKER_PROBING', { breaker }, unstacked);
-    const { host } = this;
-    const openUntilMs = this.#openUntilMs;
-    const data = {
-      breaker,
-      openMs: this.options.openMs,
-      failures: this.#failures,
-      /** Wall clock, ms. */
-      retryAt: this.#retryAt,
-      /** What is left at the moment of asking: the error outlives the rejection that it was first thrown for. */
-      get retryAfterMs(): number {
-        return Math.ceil(remainingMs(host.monotonic(), openUntilMs));
-      },
-    };
-    return createError('ERR_BREAKER_OPEN', Object.freeze(data), unstacked);
+    if (this.#retired) return disposedError(breaker);
+    if (this.#verdict === 'permits') return probingError(breaker);
+    return openError({ breaker, openMs: this.options.openMs, failures: this.#failures }, this.#wait);
   }
 
-  // ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── running ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The way of a call that nothing bounds through a closed breaker: one `then`, no token. */
   #runFree<T>(work: Work<T>): Promise<T> {
@@ -265,7 +225,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     };
   }
 
-  // ── settlement ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── settlement ───────────────────────────────────────────────────────────────────────────────────────────
 
   settled(token: Token, judgement: Judgement, cause: unknown): boolean {
     this.#probes.delete(token);
@@ -315,7 +275,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     this.#send({ type: 'probe.succeeded', successes: this.#successes, successThreshold });
   }
 
-  // ── the chart, and what it asks for ──────────────────────────────────────────────────────────────────────────────
+  // ── the chart, and what it asks for ──────────────────────────────────────────────────────────────────────
 
   reset(): void {
     this.#send({ type: 'reset' });
@@ -354,7 +314,13 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     const path = this.name;
     if (fact === 'breaker.opened') {
       const { openMs } = this.options;
-      const opened = { path, retryAtMs: this.#retryAt, openMs, failures: this.#failures, cause: this.#cause };
+      const opened = {
+        path,
+        retryAtMs: this.#wait.retryAt,
+        openMs,
+        failures: this.#failures,
+        cause: this.#cause,
+      };
       this.events.emit(fact, opened);
     } else if (fact === 'breaker.half_opened') {
       this.events.emit(fact, { path, permits: this.options.halfOpenPermits });
@@ -373,70 +339,29 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     this.#probes.clear();
   }
 
-  // ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #startWaiting(): void {
-    const { openMs } = this.options;
-    this.#openUntilMs = this.host.monotonic() + openMs;
-    this.#retryAt = this.host.wall() + openMs;
-    this.#openings += 1;
-    this.#armIfWatched();
-  }
-
-  #stopWaiting(): void {
-    this.#disarm();
-    this.#openUntilMs = NEVER;
-  }
+  // ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Whether the wait is over is the chart's to say; it is not asked before it can be. */
-  #askWait(): void {
-    const openUntilMs = this.#openUntilMs;
+  waitElapsed(): void {
+    const openUntilMs = this.#wait.untilMs;
     const nowMs = this.host.monotonic();
     if (nowMs >= openUntilMs) this.#send({ type: 'wait.elapsed', nowMs, openUntilMs });
   }
 
-  /** Without a watcher the first admission after the wait half-opens it, and no timer is needed. */
-  #armIfWatched(): void {
-    const watched = this.#timekeeper !== undefined || this.events.active || this.#listeners.size > 0;
-    if (!watched || this.#timer !== undefined || this.#openUntilMs === NEVER) return;
-    const delayMs = remainingMs(this.host.monotonic(), this.#openUntilMs);
-    this.#timer = this.#startTimer(delayMs, () => {
-      this.#timer = undefined;
-      this.#askWait();
-      // A timer may be early by the grain of its clock.
-      this.#armIfWatched();
-    });
+  isWatched(): boolean {
+    return this.events.active || this.#listeners.size > 0;
   }
 
-  #startTimer(delayMs: number, elapsed: () => void): Timer {
-    if (this.#timekeeper !== undefined) return this.#timekeeper(delayMs, elapsed);
-    return this.host.timer(delayMs, `${this.where} wait`, elapsed, { unref: true });
-  }
-
-  #disarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** Lets somebody else keep its time from now on. Returns the function that ends that. */
+  /** Lets an actor keep its time from now on. Returns the function that ends that. */
   keepTime(timekeeper: Timekeeper): () => void {
-    this.#changeTimekeeper(timekeeper);
-    return () => {
-      if (this.#timekeeper === timekeeper) this.#changeTimekeeper(undefined);
-    };
+    return this.#wait.keepTime(timekeeper);
   }
 
-  #changeTimekeeper(timekeeper: Timekeeper | undefined): void {
-    this.#disarm();
-    this.#timekeeper = timekeeper;
-    this.#armIfWatched();
-  }
-
-  // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────
 
   onChange(listener: (change: BreakerChange) => void): () => void {
     this.#listeners.add(listener);
-    this.#armIfWatched();
+    this.#wait.armIfWatched();
     return () => {
       this.#listeners.delete(listener);
     };
@@ -444,7 +369,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
 
   on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
     const unlisten = this.events.on(type, listener);
-    this.#armIfWatched();
+    this.#wait.armIfWatched();
     return unlisten;
   }
 
@@ -453,7 +378,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
     return Object.freeze({
       name: this.name,
       ...this.#change(),
-      openUntilMs: this.#openUntilMs === NEVER ? undefined : this.#openUntilMs,
+      openUntilMs: this.#wait.leftMs === undefined ? undefined : this.#wait.untilMs,
       calls,
       failures,
       probes: this.#probes.size,
@@ -468,12 +393,11 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement {
   }
 
   #change(): BreakerChange {
-    const waits = this.#openUntilMs !== NEVER;
     return Object.freeze({
       state: this.#state(),
       verdict: this.#verdict,
       generation: this.#generation,
-      retryAfterMs: waits ? Math.ceil(remainingMs(this.host.monotonic(), this.#openUntilMs)) : undefined,
+      retryAfterMs: this.#wait.leftMs,
     });
   }
 

@@ -81,6 +81,9 @@ export const boundsOf = ({ host, where }: CallScope, options: ExecuteOptions | u
   return { deadline: soonest, budgetMs: remainingMs(nowMs, soonest), signal };
 };
 
+/** Whether a deadline bounds the call. */
+export const isTimed = ({ deadline }: Bounds): boolean => deadline !== NO_DEADLINE;
+
 /** Throws what a caller is owed whose time or patience was over before the call began. */
 export const throwIfOver = ({ where }: CallScope, { signal, budgetMs }: Bounds): void => {
   if (signal?.aborted === true) throw signal.reason;
@@ -142,9 +145,9 @@ export class BoundedCall<T> implements CallContext, AbortListener {
   }
 
   get signal(): AbortSignal {
-    const { signal, deadline } = this.#bounds;
+    const { signal } = this.#bounds;
     // Without a deadline of our own the caller's signal says all there is to say.
-    if (signal !== undefined && deadline === NO_DEADLINE) return signal;
+    if (signal !== undefined && !isTimed(this.#bounds)) return signal;
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#ending !== undefined) this.#cancelWork(this.#ending);
@@ -181,9 +184,9 @@ export class BoundedCall<T> implements CallContext, AbortListener {
   }
 
   #arm(): void {
-    const { deadline, budgetMs, signal } = this.#bounds;
+    const { budgetMs, signal } = this.#bounds;
     if (signal !== undefined) listenToAbort(signal, this);
-    if (deadline === NO_DEADLINE) return;
+    if (!isTimed(this.#bounds)) return;
     const { host, where } = this.#scope;
     this.#timer = host.timer(budgetMs, `${where} deadline`, () => {
       const error = createError('ERR_DEADLINE_PASSED', { where, timeoutMs: budgetMs }, { stack: false });

@@ -13,6 +13,7 @@ import type { Ref } from '../kernel/ref.ts';
 import { noHandler } from '../kernel/relations.ts';
 import { createSpec, SPEC_FIELDS, type Spec, type SpecOptions } from '../kernel/spec.ts';
 import type { Admission } from './admission.ts';
+import type { BreakerChange, BreakerReport, CircuitBreaker } from './breaker.ts';
 import { BreakerCore } from './breaker-core.ts';
 import {
   BREAKER_FIELDS,
@@ -21,7 +22,6 @@ import {
   resolveBreaker,
 } from './breaker-options.ts';
 import type { ExecuteOptions, Work } from './call.ts';
-import type { BreakerChange, BreakerReport, CircuitBreaker } from './circuit-breaker.ts';
 
 /** What `app.get(spec)` gives for a breaker: the breaker, wherever its actor is. */
 export interface BreakerHandle extends Handle, CircuitBreaker {

@@ -8,16 +8,10 @@ export {
   createBackoff,
   type Jitter,
 } from './backoff.ts';
+export type { BreakerChange, BreakerReport, CircuitBreaker, StandaloneBreaker } from './breaker.ts';
 export type { BreakerOptions } from './breaker-options.ts';
 export type { CallContext, Ending, ExecuteOptions, Work } from './call.ts';
-export {
-  type BreakerChange,
-  type BreakerReport,
-  type CircuitBreaker,
-  createCircuitBreaker,
-  type StandaloneBreaker,
-  type StandaloneBreakerOptions,
-} from './circuit-breaker.ts';
+export { createCircuitBreaker, type StandaloneBreakerOptions } from './circuit-breaker.ts';
 export {
   type BreakerHandle,
   type BreakerMessage,

@@ -21,6 +21,7 @@ import {
   type CallScope,
   type Ending,
   type ExecuteOptions,
+  isTimed,
   rejectLater,
   throwIfOver,
   type Work,
@@ -209,7 +210,7 @@ class Operation<T> implements AbortListener {
     const { deadline, signal } = this.#bounds;
     const delayMs = this.#policy.delayMs(error, this.#attempt, this.#previousMs);
     if (delayMs === undefined) return 'refused';
-    if (deadline < NO_DEADLINE && host.monotonic() + delayMs >= deadline) return 'deadline';
+    if (isTimed(this.#bounds) && host.monotonic() + delayMs >= deadline) return 'deadline';
     if (signal?.aborted === true) return 'aborted';
     this.#previousMs = delayMs;
     this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain(error));
@@ -221,8 +222,7 @@ class Operation<T> implements AbortListener {
   #tryAgain(error: unknown): void {
     const { signal, deadline } = this.#bounds;
     if (signal !== undefined) unlistenToAbort(signal, this);
-    const timed = deadline < NO_DEADLINE;
-    const budgetMs = timed ? deadline - this.#policy.host.monotonic() : NO_DEADLINE;
+    const budgetMs = isTimed(this.#bounds) ? deadline - this.#policy.host.monotonic() : NO_DEADLINE;
     if (budgetMs <= 0) this.#giveUp(error, 'deadline');
     else this.#try({ deadline, signal, budgetMs });
   }

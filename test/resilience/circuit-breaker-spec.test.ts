@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createSystem } from '../../src/kernel/system.ts';
 import { type BreakerSpecOptions, circuitBreaker } from '../../src/resilience/circuit-breaker-spec.ts';
+import { supervisor } from '../../src/supervision/supervisor.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { deferred, ok, outcomeOf } from './deferred.ts';
 
@@ -129,6 +130,45 @@ describe('a breaker in a tree', () => {
     const other = await host.runUntil(system.start(spec.as('prices-eu')));
     breaker.fail();
     expect(other.inspect()).toMatchObject({ state: 'closed', name: 'prices-eu' });
+  });
+});
+
+describe('a breaker under a supervisor', () => {
+  it('defect: no supervisor ever started it – it is started, reached, and restarted as it was', async () => {
+    const host = new SimulatedHost();
+    const system = createSystem({ host });
+    const spec = circuitBreaker('prices', { window: { kind: 'consecutive', failures: 1 }, openMs: 1_000 });
+    await host.runUntil(system.start(supervisor('root', { children: [spec] })));
+    const breaker = system.get(spec);
+    expect(breaker.path).toBe('root/prices');
+    breaker.fail();
+    const first = breaker.ref();
+    system.exit(breaker, 'kill');
+    await host.settle();
+    expect(breaker.ref()).not.toEqual(first);
+    expect(breaker.inspect()).toMatchObject({ state: 'open', generation: 2, openings: 1 });
+    await host.advance(1_000);
+    expect(breaker.inspect().state).toBe('half_open');
+    await host.runUntil(system.shutdown());
+    expect(host.pendingTimers()).toEqual([]);
+  });
+
+  it('a restart of the whole group leaves a probe its watchdog', async () => {
+    const host = new SimulatedHost();
+    const system = createSystem({ host });
+    const spec = circuitBreaker('prices', { window: { kind: 'consecutive', failures: 1 }, openMs: 1_000 });
+    const other = circuitBreaker('other');
+    const tree = supervisor('root', { strategy: 'one_for_all', children: [spec, other] });
+    await host.runUntil(system.start(tree));
+    const breaker = system.get(spec);
+    breaker.fail();
+    await host.advance(1_000);
+    expect(breaker.admit().admitted).toBe(true);
+    system.exit(system.get(other), 'kill');
+    await host.settle();
+    expect(breaker.inspect()).toMatchObject({ state: 'half_open', probes: 1 });
+    await host.advance(30_000);
+    expect(breaker.inspect().state).toBe('open');
   });
 });
 

@@ -1,0 +1,51 @@
+/**
+ * Refusals made once and shared by all who are turned away for the same cause: this is the way that is hottest when all
+ * else fails, and an error with a stack costs more than the call it stands for.
+ *
+ * Invariant: a shared error is frozen, since nobody owns it; each caller gets a promise of its own, which is reported as
+ * unhandled if nobody handles it.
+ */
+import { createError, type TroupeError } from '../base/errors.ts';
+import type { OpenWait } from './open-wait.ts';
+
+export class SharedRefusal {
+  readonly error: TroupeError;
+  readonly #rejection: Promise<never>;
+
+  constructor(error: TroupeError) {
+    this.error = Object.freeze(error);
+    this.#rejection = Promise.reject(error);
+    // Handled here; what is derived from it is its caller's to handle.
+    this.#rejection.catch(() => {});
+  }
+
+  /** Rejects a microtask later: nothing is thrown, and whoever handles it stays out of Node's unhandled rejections. */
+  reject(): Promise<never> {
+    return this.#rejection.then<never>();
+  }
+}
+
+const UNSTACKED = { stack: false } as const;
+
+export const disposedError = (breaker: string): TroupeError =>
+  createError('ERR_BREAKER_DISPOSED', { breaker }, UNSTACKED);
+
+export const probingError = (breaker: string): TroupeError =>
+  createError('ERR_BREAKER_PROBING', { breaker }, UNSTACKED);
+
+/** An open breaker's. `data.retryAfterMs` is what is left when it is read: the error outlives its first rejection. */
+export const openError = (
+  facts: { readonly breaker: string; readonly openMs: number; readonly failures: number },
+  wait: OpenWait,
+): TroupeError => {
+  const { retryAt, untilMs } = wait;
+  const data = {
+    ...facts,
+    /** Wall clock, ms. */
+    retryAt,
+    get retryAfterMs(): number {
+      return wait.untilMs === untilMs ? (wait.leftMs ?? 0) : 0;
+    },
+  };
+  return createError('ERR_BREAKER_OPEN', Object.freeze(data), UNSTACKED);
+};
