@@ -68,6 +68,14 @@ class Facade {
   }
 }
 
+/** Something to be done among the letters, instead of one. */
+class Effect {
+  readonly run: () => void;
+  constructor(run: () => void) {
+    this.run = run;
+  }
+}
+
 const NO_TIMERS = Object.freeze({ _scheduledEvents: Object.freeze({}) });
 
 export class Engine implements Reader<Letter>, Reporter, Answering {
@@ -91,7 +99,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     this._logger = logger;
   }
 
-  // ── for the owner ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── for the owner ─────────────────────────────────────────────────────────────────────────
 
   /** Makes the root and starts it. Throws what its initial state threw; then nothing is left. */
   open(logic: AnyActorLogic, input: unknown): void {
@@ -166,7 +174,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     this.#owner.threw(error);
   }
 
-  // ── turns ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── turns ─────────────────────────────────────────────────────────────────────────────────
 
   /** One turn's work: `first`, then all that it sent. Where that is long, it goes on before any other mail. */
   #work(first?: () => void): void {
@@ -212,6 +220,12 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     else this.#delivery.add({ source: undefined, target: actor, event });
   }
 
+  /** Has an effect after what was sent before it has been heard: of two timers for one instant, XState's first is first. */
+  #inOrder(effect: () => void): void {
+    if (!this.#working || this.#delivery.caughtUp) effect();
+    else this.#delivery.add({ source: undefined, target: undefined, event: new Effect(effect) });
+  }
+
   /** A rejection of an async action ends the logic; the promise is ours to handle. */
   watch(outcome: PromiseLike<unknown>): void {
     outcome.then(undefined, (error: unknown) => {
@@ -220,7 +234,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     });
   }
 
-  // ── reading letters ──────────────────────────────────────────────────────────────────────────────────────────────
+  // ── reading letters ───────────────────────────────────────────────────────────────────────
 
   receiverOf(letter: Letter): Resident | undefined {
     return livesIn(this, letter.target) ? residentOf(letter.target) : undefined;
@@ -232,10 +246,12 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
 
   read(letter: Letter): void {
     const { source, target, event } = letter;
-    if (target === this.#facade) this.#readAsParent(source, event);
+    if (event instanceof Effect) event.run();
+    else if (target === this.#facade) this.#readAsParent(source, event);
     else if (!livesIn(this, target)) this.#sendOut(target, event);
     else if (event === START || event === STOP) this.#perform(target, event);
     else if (hasStopped(target)) this.unheard(letter);
+    else if (!hasStarted(target)) this.#keep(target, letter);
     else {
       target._send(event);
       if (typeOf(event)?.startsWith(ERROR_PREFIX) === true) forgetDead(target, source);
@@ -276,17 +292,34 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     }
   }
 
-  // ── lives ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── lives ─────────────────────────────────────────────────────────────────────────────────
 
   #perform(actor: InnerActor, event: Order): void {
     if (event === STOP) this.#stop(actor);
-    else if (!this.#closed) startNow(actor);
+    else if (!this.#closed) {
+      startNow(actor);
+      for (const letter of this.#takeEarly(actor)) this.#delivery.add(letter);
+    }
+  }
+
+  #keep(actor: InnerActor, letter: Letter): void {
+    const resident = residentOf(actor);
+    resident.early ??= [];
+    resident.early.push(letter);
+  }
+
+  #takeEarly(actor: InnerActor): readonly Letter[] {
+    const resident = residentOf(actor);
+    const early = resident.early ?? [];
+    resident.early = undefined;
+    return early;
   }
 
   /** Stops an actor and all below it, by the index and not by its snapshot: XState's own way costs n² and leaves orphans. */
   #stop(actor: InnerActor): void {
     this.#stopChildren(residentOf(actor));
     if (!hasStopped(actor)) stopNow(actor);
+    for (const letter of this.#takeEarly(actor)) this.unheard(letter);
     this._unregister(actor);
   }
 
@@ -301,10 +334,13 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     if ((actor._parent as unknown) !== this.#facade) return;
     this.#root = actor;
     const { emit } = actor._actorScope;
-    actor._actorScope.emit = (event) => {
-      emit(event);
-      this.#inTurn(() => this.#owner.emitted(event));
-    };
+    actor._actorScope.emit = (event) =>
+      this.#inTurn(() =>
+        this.#inOrder(() => {
+          emit(event);
+          this.#owner.emitted(event);
+        }),
+      );
   }
 
   *#living(): IterableIterator<{ readonly resident: Resident }> {
@@ -316,7 +352,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     }
   }
 
-  // ── what XState calls its system ─────────────────────────────────────────────────────────────────────────────────
+  // ── what XState calls its system ──────────────────────────────────────────────────────────
 
   get scheduler(): this {
     return this;
@@ -380,17 +416,20 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   }
 
   schedule(source: InnerActor, target: unknown, event: unknown, delayMs: number, id?: string): void {
-    if (this.#closed) return;
-    const resident = residentOf(source);
-    resident.delayed ??= new DelayedEvents(this.#context, (due: Delayed) =>
-      this.#work(() => this.#delivery.add({ source, target: due.target, event: due.event })),
-    );
     if (id === undefined) this.#lastId += 1;
-    resident.delayed.set(id ?? `d${this.#lastId}`, target, event, delayMs);
+    const own = id ?? `d${this.#lastId}`;
+    this.#inOrder(() => {
+      if (this.#closed || hasStopped(source)) return;
+      const resident = residentOf(source);
+      resident.delayed ??= new DelayedEvents(this.#context, (due: Delayed) =>
+        this.#work(() => this.#delivery.add({ source, target: due.target, event: due.event })),
+      );
+      resident.delayed.set(own, target, event, delayMs);
+    });
   }
 
   cancel(source: InnerActor, id: string): void {
-    residentOf(source).delayed?.cancel(id);
+    this.#inOrder(() => residentOf(source).delayed?.cancel(id));
   }
 
   cancelAll(source: InnerActor): void {

@@ -87,7 +87,7 @@ export class HostedLogic implements Behaviour, Owner {
     return this.#engine.snapshot;
   }
 
-  // ── what the kernel calls ────────────────────────────────────────────────────────────────────────────────────────
+  // ── what the kernel calls ─────────────────────────────────────────────────────────────────
 
   tell(message: unknown): void {
     if (!this.#admits(message)) {
@@ -147,7 +147,7 @@ export class HostedLogic implements Behaviour, Owner {
     };
   }
 
-  // ── what the engine reports ──────────────────────────────────────────────────────────────────────────────────────
+  // ── what the engine reports ───────────────────────────────────────────────────────────────
 
   advanced(snapshot: unknown): void {
     this.#advanced = true;
@@ -211,7 +211,7 @@ export class HostedLogic implements Behaviour, Owner {
     if (request?.open === true) request.reply(value());
   }
 
-  // ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── decisions ─────────────────────────────────────────────────────────────────────────────
 
   #deliver(event: unknown, turn: Cause): void {
     this.#turn = turn;

@@ -72,6 +72,8 @@ export class Resident implements Mailable<Letter> {
   /** Taken in the macrostep of now. */
   microsteps = 0;
   systemId: string | undefined = undefined;
+  /** Mail that came before it was started. */
+  early: Letter[] | undefined = undefined;
   children: Set<InnerActor> | undefined = undefined;
   delayed: DelayedEvents | undefined = undefined;
 }
