@@ -75,6 +75,8 @@ export const errorTable: Rule = ({ sources }) => {
   const source = sources.get(TABLE);
   if (source === undefined) return [];
   const table = readTable(source);
-  const others = [...sources.values()].filter(({ path }) => isWithin(path, 'src') && path !== TABLE);
+  const others = [...sources.values()].filter(
+    ({ path }) => (isWithin(path, 'src') || isWithin(path, 'actors')) && path !== TABLE,
+  );
   return [...others.flatMap((other) => missingFacts(other, table)), ...unraised(others, table)];
 };

@@ -1,6 +1,6 @@
 /** The rules about who may import whom: ranks, cycles, charts, XState's engine, and files that nobody imports. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { type Import, isWithin, parse, type Rule, type Source, type Violation, visitAll } from './source.ts';
 
@@ -105,7 +105,9 @@ const wayBack = (start: string, sources: ReadonlyMap<string, Source>): string[] 
   const cameFrom = new Map<string, string>();
   const queue = [start];
   for (const path of queue) {
-    for (const { target } of sources.get(path)?.imports ?? []) {
+    for (const { target, erased } of sources.get(path)?.imports ?? []) {
+      // Types of one folder may know each other; what counts there is the order of loading.
+      if (erased && target !== undefined && dirname(target) === dirname(path)) continue;
       if (target === start) {
         const way = [path];
         for (let at = path; at !== start; at = way[0] as string) way.unshift(cameFrom.get(at) as string);

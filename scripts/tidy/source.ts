@@ -21,6 +21,8 @@ export interface Import {
   readonly line: number;
   /** The file of the repository that it names, if it is a relative one; it need not exist. */
   readonly target: string | undefined;
+  /** `import type`: gone at run time. */
+  readonly erased: boolean;
 }
 
 export interface Source {
@@ -87,6 +89,11 @@ const importedBy = (node: ts.Node): ts.Expression | undefined => {
   return undefined;
 };
 
+const isErased = (node: ts.Node): boolean =>
+  ts.isImportTypeNode(node) ||
+  (ts.isImportDeclaration(node) && node.importClause?.isTypeOnly === true) ||
+  (ts.isExportDeclaration(node) && node.isTypeOnly);
+
 const importsOf = (path: string, ast: ts.SourceFile): Import[] => {
   const imports: Import[] = [];
   visitAll(ast, (node) => {
@@ -94,7 +101,7 @@ const importsOf = (path: string, ast: ts.SourceFile): Import[] => {
     if (named === undefined || !ts.isStringLiteralLike(named)) return;
     const specifier = named.text;
     const target = specifier.startsWith('.') ? posix.join(dirname(path), specifier) : undefined;
-    imports.push({ specifier, line: lineOf(ast, node), target });
+    imports.push({ specifier, line: lineOf(ast, node), target, erased: isErased(node) });
   });
   return imports;
 };

@@ -154,12 +154,6 @@ export const ERRORS = {
     '{target} failed to start: {reason}',
     'See the cause; the start was rolled back.',
   ),
-  ERR_SYSTEM_STOPPED: entry(
-    'ActorError',
-    'not_started',
-    'the system has stopped',
-    'Work reached a runtime that was shut down.',
-  ),
   ERR_CHART_UNSUPPORTED: entry(
     'ChartError',
     'not_started',
@@ -418,23 +412,11 @@ export const ERRORS = {
     'application {app} did not start: {reason}',
     'See the cause; what had been started was stopped again.',
   ),
-  ERR_APP_STOPPED: entry(
-    'ApplicationError',
-    'not_started',
-    'application {app} has stopped',
-    'Start it again to use it.',
-  ),
   ERR_RESOURCE_OPEN: entry(
     'ApplicationError',
     'unknown',
     'resource {resource} did not open: {reason}',
     'See the cause; what had been opened before it was closed again.',
-  ),
-  ERR_RESOURCE_CLOSE: entry(
-    'ApplicationError',
-    'unknown',
-    'resource {resource} did not close: {reason}',
-    'It is named among the survivors.',
   ),
 } as const satisfies Record<string, ErrorEntry>;
 

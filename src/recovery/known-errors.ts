@@ -69,7 +69,6 @@ const OWN_CODES: Readonly<Record<ErrorCode, Verdict>> = {
   ERR_NAME_TAKEN: 'system',
   ERR_INIT_TIMEOUT: 'initialization',
   ERR_INIT_FAILED: 'initialization',
-  ERR_SYSTEM_STOPPED: UNWELCOME,
   ERR_CHART_UNSUPPORTED: 'system',
   ERR_CHART_LOOP: 'system',
   ERR_EVENT_UNDECLARED: 'system',
@@ -113,9 +112,7 @@ const OWN_CODES: Readonly<Record<ErrorCode, Verdict>> = {
   ERR_RECOVERY_NO_STEP: 'system',
   ERR_RECOVERY_UNKNOWN: 'system',
   ERR_APP_START: 'initialization',
-  ERR_APP_STOPPED: UNWELCOME,
   ERR_RESOURCE_OPEN: 'initialization',
-  ERR_RESOURCE_CLOSE: SCARCE,
 };
 
 const each = (words: string, verdict: Verdict): readonly (readonly [string, Verdict])[] =>

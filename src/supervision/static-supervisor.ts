@@ -1,3 +1,10 @@
+/**
+ * The static supervisor's behaviour: OTP's strategies over an ordered list of children.
+ *
+ * Invariants: children start in order, each only after the one before it has started; they stop in reverse, each fully
+ * gone (its subtree too) before the next is told. One start, stop or restart step at a time; reads are always answered;
+ * shutdown overtakes everything and aborts a pending init.
+ */
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import { type ActorTimer, type Behaviour, DEFERRED, type Inspection, type Request } from '../kernel/logic.ts';
@@ -73,7 +80,7 @@ export class StaticSupervisor implements Behaviour {
     return new Child(spec, place, backoffOf(spec, rules.backoff));
   }
 
-  // ── what it hears ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what it hears ─────────────────────────────────────────────────────────────────────────
 
   #heard(child: Child, cell: Cell, fate: Fate): void {
     if (child.cell !== cell) return;
@@ -167,7 +174,7 @@ export class StaticSupervisor implements Behaviour {
     return child;
   }
 
-  // ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── steps ─────────────────────────────────────────────────────────────────────────────────
 
   /** Starts one child; `false` when its init failed. */
   *#start(child: Child, why: StartedBy): Procedure<boolean> {
@@ -203,7 +210,7 @@ export class StaticSupervisor implements Behaviour {
     }
   }
 
-  // ── ends and restarts ────────────────────────────────────────────────────────────────────────────────────────────
+  // ── ends and restarts ─────────────────────────────────────────────────────────────────────
 
   *#exited(child: Child): Procedure {
     const reason = child.exit;
@@ -310,7 +317,7 @@ export class StaticSupervisor implements Behaviour {
     this.#supervision.system.release(child.place);
   }
 
-  // ── operations ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── operations ────────────────────────────────────────────────────────────────────────────
 
   *#startChild(spec: Spec<unknown>, request: Request): Procedure {
     const known = this.#find(spec.id);

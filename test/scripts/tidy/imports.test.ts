@@ -83,12 +83,21 @@ test('a ring of imports is told once, with its way', () => {
   expect(
     tidied({
       'src/kernel/a.ts': `${HEADER}import './c.ts';\nexport const a = 1;\n`,
-      'src/kernel/c.ts': `${HEADER}import type {} from './d.ts';\n`,
+      'src/kernel/c.ts': `${HEADER}import {} from './d.ts';\n`,
       'src/kernel/d.ts': `${HEADER}export * from './a.ts';\n`,
     }),
   ).toEqual([
     'src/kernel/a.ts:2 cycles: imports itself: src/kernel/a.ts → src/kernel/c.ts → src/kernel/d.ts → src/kernel/a.ts',
   ]);
+});
+
+test('types of one folder may know each other', () => {
+  expect(
+    tidied({
+      'src/kernel/a.ts': `${HEADER}import './c.ts';\nexport const a = 1;\n`,
+      'src/kernel/c.ts': `${HEADER}import type {} from './a.ts';\n`,
+    }),
+  ).toEqual([]);
 });
 
 describe('charts and XState', () => {

@@ -1,0 +1,110 @@
+/** The pages of docs/ say what the code does: the errors are the table's, the defaults are the constants'. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { errorPage } from '../../scripts/print-errors.ts';
+import { APPLICATION_DEFAULTS } from '../../src/application/application.ts';
+import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
+import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
+import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
+import { BACKOFF_DEFAULTS, SPEC_DEFAULTS } from '../../src/kernel/spec.ts';
+import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
+import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
+import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
+import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
+import { SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
+import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
+import { WIRE_LIMITS } from '../../src/work/wire.ts';
+
+const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+
+/** Every default of docs/SEMANTICS.md, by the name it has there. */
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  'call `timeoutMs`': CALL_TIMEOUT_MS,
+  '`mailboxCapacity`': SPEC_DEFAULTS.mailboxCapacity,
+  '`overflow`': SPEC_DEFAULTS.overflow,
+  '`initTimeoutMs`': SPEC_DEFAULTS.initTimeoutMs,
+  '`shutdownMs`': SPEC_DEFAULTS.shutdownMs,
+  '`restart`': SPEC_DEFAULTS.restart,
+  '`onShutdown`': SPEC_DEFAULTS.onShutdown,
+  '`overlap`': SPEC_DEFAULTS.overlap,
+  "`system.stop`'s `timeoutMs`": STOP_TIMEOUT_MS,
+  'messages an actor handles in a row': ACTOR_BUDGET,
+  'a turn before I/O is let in, ms': TURN_MS,
+  'lateness that counts as a stall, ms': STALL_THRESHOLD_MS,
+  "supervisor's `shutdownMs`": SUPERVISOR_SPEC_DEFAULTS.shutdownMs,
+  "supervisor's `initTimeoutMs`": SUPERVISOR_SPEC_DEFAULTS.initTimeoutMs,
+  '`intensity`': INTENSITY,
+  '`periodMs`': PERIOD_MS,
+  '`backoff.baseMs`': BACKOFF_DEFAULTS.baseMs,
+  '`backoff.factor`': BACKOFF_DEFAULTS.factor,
+  '`backoff.maxMs`': BACKOFF_DEFAULTS.maxMs,
+  '`backoff.jitter`': BACKOFF_DEFAULTS.jitter,
+  '`backoff.stableMs`': BACKOFF_DEFAULTS.stableMs,
+  '`backoff.delayFirst`': BACKOFF_DEFAULTS.delayFirst,
+  'breaker `openMs`': BREAKER_DEFAULTS.openMs,
+  'breaker `halfOpenPermits`': BREAKER_DEFAULTS.halfOpenPermits,
+  'breaker `successThreshold`': BREAKER_DEFAULTS.successThreshold,
+  'breaker `watchdogMs`': BREAKER_DEFAULTS.watchdogMs,
+  'breaker `critical`': BREAKER_DEFAULTS.critical,
+  'pool `size`': POOL_DEFAULTS.size,
+  'pool `checkoutMs`': POOL_DEFAULTS.checkoutMs,
+  'pool `queueLimit`': POOL_DEFAULTS.queueLimit,
+  'pool `jobTimeoutMs`': POOL_DEFAULTS.jobTimeoutMs,
+  'pool `startTimeoutMs`': POOL_DEFAULTS.startTimeoutMs,
+  'pool `cancelGraceMs`': POOL_DEFAULTS.cancelGraceMs,
+  'pool `closeGraceMs`': POOL_DEFAULTS.closeGraceMs,
+  'pool `pingEveryMs`': POOL_DEFAULTS.pingEveryMs,
+  'pool `pingTimeoutMs`': POOL_DEFAULTS.pingTimeoutMs,
+  'pool `pingMisses`': POOL_DEFAULTS.pingMisses,
+  'pool `shutdownMs`': POOL_DEFAULTS.shutdownMs,
+  'pool `retry.idempotent`': RETRY_DEFAULTS.idempotent,
+  'pool `retry.maxAttempts`': RETRY_DEFAULTS.maxAttempts,
+  'pool `crashLoop.crashes`': CRASH_LOOP_DEFAULTS.crashes,
+  'pool `crashLoop.forgetMs`': CRASH_LOOP_DEFAULTS.forgetMs,
+  '`maxFrameBytes`': WIRE_LIMITS.maxFrameBytes,
+  '`maxDepth`': WIRE_LIMITS.maxDepth,
+  'recovery `maxConcurrent`': RECOVERY_DEFAULTS.maxConcurrent,
+  'recovery `maxObserved`': RECOVERY_DEFAULTS.maxObserved,
+  'recovery `historyLimit`': RECOVERY_DEFAULTS.historyLimit,
+  'recovery `budgets.criticalMs`': BUDGET_DEFAULTS.criticalMs,
+  'recovery `budgets.majorMs`': BUDGET_DEFAULTS.majorMs,
+  'recovery `budgets.minorMs`': BUDGET_DEFAULTS.minorMs,
+  'recovery `budgets.otherwiseMs`': BUDGET_DEFAULTS.otherwiseMs,
+  'application `deadlineMs`': APPLICATION_DEFAULTS.deadlineMs,
+  'application `drainDelayMs`': APPLICATION_DEFAULTS.drainDelayMs,
+};
+
+const written = (value: unknown): string =>
+  typeof value === 'number'
+    ? value.toLocaleString('en-US').replace('∞', 'Infinity')
+    : typeof value === 'string'
+      ? `\`'${value}'\``
+      : String(value);
+
+describe('docs', () => {
+  it('ERRORS.md is printed from the table (npm run docs:errors)', () => {
+    expect(page('ERRORS.md')).toBe(errorPage());
+  });
+
+  it('SEMANTICS.md lists every default with the value that the code has', () => {
+    const rows = [...page('SEMANTICS.md').matchAll(/^\| (.+?) \| (.+?) \|.*\|$/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ]);
+    const listed = Object.fromEntries(rows.filter(([name]) => name !== 'what' && !/^-+$/.test(name ?? '')));
+    expect(listed).toEqual(
+      Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, written(value)])),
+    );
+  });
+
+  it('no page points at a file that is not there', () => {
+    for (const name of ['../README.md', 'ARCHITECTURE.md', 'SEMANTICS.md', 'ERRORS.md', 'PROTOCOL.md']) {
+      for (const [, link] of page(name)
+        .replace(/```.*?```/gs, '')
+        .matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+        const base = new URL(`../../docs/${name}`, import.meta.url);
+        expect(() => readFileSync(new URL(link ?? '', base)), `${name} → ${link}`).not.toThrow(/ENOENT/);
+      }
+    }
+  });
+});
