@@ -77,8 +77,12 @@ const bare = median(times['bare await']);
 for (const [name, values] of Object.entries(times)) {
   const ns = median(values);
   if (process.argv.includes('--json')) {
-    console.log(JSON.stringify({ suite: 'resilience', case: name, ns: Math.round(ns), over: Math.round(ns - bare) }));
+    console.log(
+      JSON.stringify({ suite: 'resilience', case: name, ns: Math.round(ns), over: Math.round(ns - bare) }),
+    );
   } else {
-    console.log(`${name.padEnd(26)} ${ns.toFixed(0).padStart(7)} ns   ${`+${(ns - bare).toFixed(0)}`.padStart(7)}`);
+    console.log(
+      `${name.padEnd(26)} ${ns.toFixed(0).padStart(7)} ns   ${`+${(ns - bare).toFixed(0)}`.padStart(7)}`,
+    );
   }
 }
