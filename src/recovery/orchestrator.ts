@@ -285,7 +285,7 @@ export class Orchestrator implements RunGround {
 
   ended(run: RecoveryRun, later: Later | undefined): void {
     this.#byId.delete(run.id);
-    if (this.#bySubject.get(run.subject) === run) this.#bySubject.delete(run.subject);
+    this.#bySubject.delete(run.subject);
     const status = run.status();
     this.#remember(status);
     if (status.outcome !== undefined && status.outcome !== 'refused') this.#counts[status.outcome] += 1;

@@ -168,12 +168,34 @@ describe('listening', () => {
   it('goes on through a crash of the orchestrator, so that no healing is missed', async () => {
     const { host, system, spec, handle } = await setUp();
     system.events.emit('breaker.opened', opened('b'));
+    system.events.on('supervisor.child.ended', () => system.events.emit('breaker.closed', { path: 'b' }));
     system.exit(system.get(spec), 'kill');
-    await host.settle();
-    system.events.emit('breaker.closed', { path: 'b' });
     await host.settle();
     expect(handle.inspect().recent).toMatchObject([{ outcome: 'recovered' }]);
     expect(handle.metrics()).toMatchObject({ initiated: 1 });
+  });
+
+  it('while nobody is there to act, new alarms are refused', async () => {
+    const { host, system, spec, handle } = await setUp();
+    for (let n = 0; n < 5; n++) {
+      system.exit(system.get(spec), 'kill');
+      await host.settle();
+    }
+    system.events.emit('breaker.opened', opened('b'));
+    // Its own supervisor gave up, and then the breaker opened.
+    expect(handle.metrics()).toMatchObject({ initiated: 0, refused: 2 });
+  });
+
+  it('ends when shutdown begins: what breaks then is nobody’s alarm', async () => {
+    const { host, system, handle } = await setUp();
+    handle.report(coded('EPIPE'), { subject: 'slow', operation: () => new Promise(() => undefined) });
+    await host.settle();
+    const stopped = system.shutdown();
+    await host.advance(50);
+    expect(handle.metrics().active).toBe(1);
+    system.events.emit('breaker.opened', opened('b'));
+    await host.runUntil(stopped);
+    expect(handle.metrics()).toMatchObject({ initiated: 1, refused: 0 });
   });
 
   it('ends with the orchestrator', async () => {

@@ -291,6 +291,29 @@ describe('restart', () => {
   });
 });
 
+describe('a healing', () => {
+  it('of before a step that leaves it to the owner is none: it may have fallen again', async () => {
+    const first = held();
+    const { host, handle, system } = await setUp({
+      playbook: [
+        {
+          subjects: '**',
+          remedy: remedy('both'),
+          remedies: { both: { first: first.step, second: () => AWAIT_HEALING } },
+        },
+      ],
+    });
+    const { done } = handle.report(coded('EPIPE'), { subject: 'app/idle' });
+    await host.settle();
+    system.events.emit('supervisor.child.started', { path: 'app', child: 'idle' });
+    first.last()?.succeed();
+    await host.advance(1_000);
+    expect(handle.metrics().active).toBe(1);
+    system.events.emit('supervisor.child.started', { path: 'app', child: 'idle' });
+    expect(await host.runUntil(done)).toMatchObject({ outcome: 'recovered', durationMs: 1_000 });
+  });
+});
+
 describe('the deadline', () => {
   const never = () => new Promise<never>(() => undefined);
 

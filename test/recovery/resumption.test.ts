@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createSystem } from '../../src/kernel/system.ts';
+import { classificationData, defaultClassifier } from '../../src/recovery/classification.ts';
 import { type Journal, type JournalEntry, MemoryJournal } from '../../src/recovery/journal.ts';
 import { recovery } from '../../src/recovery/recovery.ts';
 import { remedy } from '../../src/recovery/remedy.ts';
@@ -91,6 +92,28 @@ describe('when the orchestrator crashes', () => {
     expect(await dropped.done).toMatchObject({ outcome: 'cancelled' });
   });
 
+  it('what the step of before the crash still does moves nothing, and is not taken for the doing of the one after', async () => {
+    const one = held();
+    const two = held();
+    const { host, handle, crash } = await setUp({
+      playbook: [
+        { subjects: '**', remedy: remedy('both'), remedies: { both: { one: one.step, two: two.step } } },
+      ],
+    });
+    const { done } = handle.report(coded('EPIPE'), SUBJECT);
+    await host.settle();
+    await crash();
+    one.first()?.succeed('of before');
+    await host.settle();
+    expect(two.calls).toHaveLength(0);
+    one.last()?.succeed('of after');
+    await host.settle();
+    await crash();
+    expect(two.calls).toHaveLength(2);
+    two.last()?.succeed('well');
+    expect(await host.runUntil(done)).toMatchObject({ outcome: 'recovered', value: 'well' });
+  });
+
   it('a recovery that was being cancelled is cancelled', async () => {
     const step = held();
     const { host, handle, crash } = await setUp({ playbook: [{ subjects: '**', retry: step.step }] });
@@ -104,6 +127,18 @@ describe('when the orchestrator crashes', () => {
 });
 
 describe('on shutdown', () => {
+  it('and a start after it, it works again', async () => {
+    const { host, handle, system, root } = await setUp({
+      playbook: [{ subjects: '**', retry: () => 'well' }],
+    });
+    await host.runUntil(system.get(root).terminateChild('recovery'));
+    expect(await handle.handle(coded('EPIPE'), SUBJECT)).toMatchObject({ outcome: 'refused' });
+    await host.runUntil(system.get(root).restartChild('recovery'));
+    expect(await host.runUntil(handle.handle(coded('EPIPE'), SUBJECT))).toMatchObject({
+      outcome: 'recovered',
+    });
+  });
+
   it('what runs is cancelled and may obey; all reports are answered; later ones are refused', async () => {
     const step = held();
     const { host, handle, system } = await setUp({ playbook: [{ subjects: '**', retry: step.step }] });
@@ -206,7 +241,41 @@ describe('a journal that outlives the process', () => {
     expect(await host.runUntil(handle.handle(coded('EPIPE'), SUBJECT))).toMatchObject({
       outcome: 'gave_up',
       durationMs: 30_000,
+      abandoned: ['drop'],
     });
+    // It never began, so nothing of it goes on.
+    expect(handle.inspect().stragglers).toEqual([]);
+  });
+
+  it('what it knows of a subject that is being recovered anew is left to that recovery', async () => {
+    const old: JournalEntry[] = [];
+    const ended: string[] = [];
+    const journal: Journal = {
+      append: (entry) => {
+        if (entry.kind === 'ended') ended.push(entry.recovery);
+      },
+      unfinished: () => old,
+    };
+    const step = held();
+    const { host, handle, crash } = await setUp({
+      journal,
+      playbook: [{ subjects: '**', retry: step.step }],
+    });
+    const { recovery: id, done } = handle.report(coded('EPIPE'), { subject: 'cache' });
+    await host.settle();
+    old.push({
+      kind: 'opened',
+      recovery: 'of-old',
+      orchestrator: 'app/recovery',
+      subject: 'cache',
+      classification: classificationData(defaultClassifier.classify('timeout')),
+      remainingMs: 9_000,
+    });
+    await crash();
+    expect(ended).toEqual(['of-old']);
+    expect(handle.inspect().active.map(({ recovery: active }) => active)).toEqual([id]);
+    step.last()?.succeed();
+    expect(await host.runUntil(done)).toMatchObject({ outcome: 'recovered' });
   });
 });
 
