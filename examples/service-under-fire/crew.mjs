@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const START_LIMIT_MS = 15_000;
+const START_LIMIT_MS = 30_000;
 /** Lines of the service's log that tell why it did not start. */
 const LOG_LINES_SHOWN = 12;
 

@@ -6,11 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createRandom } from './random.mjs';
 
 const DOCUMENT_CLIENTS = 8;
-const PRICE_CLIENTS = 4;
+/** More than the failures that open the breaker: a hanging upstream is noticed by the first that hang. */
+const PRICE_CLIENTS = 6;
 /** What every ordinary document is given; far beyond what one takes, also when it has to be tried again. */
 export const DEADLINE_MS = 8_000;
 const PAUSE_MS = [10, 50];
-const PRICE_PAUSE_MS = [20, 60];
+const PRICE_PAUSE_MS = [30, 90];
 /** After a refusal without advice. */
 const REFUSED_PAUSE_MS = 100;
 const SKUS = ['tent', 'lantern', 'rope', 'stove', 'kettle', 'map', 'compass', 'boots'];

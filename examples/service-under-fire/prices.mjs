@@ -4,8 +4,8 @@
  */
 import { Agent, get } from 'node:http';
 
-/** More than any answer takes, and little enough that a hanging upstream is noticed soon. */
-const ASK_TIMEOUT_MS = 200;
+/** More than any answer takes on a busy machine, and little enough that a hanging upstream is noticed soon. */
+const ASK_TIMEOUT_MS = 500;
 
 const ask = (url, agent, signal) =>
   new Promise((resolve, reject) => {

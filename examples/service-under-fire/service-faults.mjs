@@ -6,7 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isThere } from './processes.mjs';
 import { Unrecovered } from './scene.mjs';
 
-const PROBE_PATIENCE_MS = 150;
+/** How long a silent upstream is listened to, and how long any other may take. */
+const SILENCE_MS = 200;
+const PROBE_PATIENCE_MS = 3_000;
 /** More than the pool and its queue take together. */
 const BURST_DOCUMENTS = 100;
 const BURST_LINGER_MS = 25;
@@ -31,7 +33,7 @@ const upstreamFault =
     });
     try {
       await sicken(upstream);
-      const shown = await upstream.probe(PROBE_PATIENCE_MS);
+      const shown = await upstream.probe(symptom === 'silent' ? SILENCE_MS : PROBE_PATIENCE_MS);
       if (shown !== symptom) throw new Unrecovered(`the upstream is not sick: ${shown}`);
       struck(`it is ${symptom === 500 ? 'answering 500' : symptom}`);
       await scene.require(() => breaker()?.opened > before.opened, 'the breaker did not open');

@@ -35,7 +35,7 @@ const documents = pool('documents', {
   cancelGraceMs: 200,
   closeGraceMs: 500,
   pingEveryMs: 500,
-  pingTimeoutMs: 400,
+  pingTimeoutMs: 1_000,
   retry: { idempotent: true, maxAttempts: 2 },
   replaceBackoff: { baseMs: 50, maxMs: 1_000 },
 });

@@ -6,11 +6,11 @@ import { isStopped, ticksNow } from './processes.mjs';
 import { Unrecovered } from './scene.mjs';
 
 /** Longer than it takes to strike the worker that has the document; its second worker does not linger. */
-const HELD_MS = 1_500;
+const HELD_MS = 1_000;
 const SLOW_DEADLINE_MS = 700;
 const SLOW_MS = 30_000;
 /** Timers, a turn of the loop and a connection lie between a deadline and the answer that a client sees. */
-const DEADLINE_SLACK_MS = 500;
+const DEADLINE_SLACK_MS = 1_000;
 
 /** A document that was in flight on a struck worker is done by the second one it was given to. */
 const requireOneRetry = async (scene, { token, answer }) => {
