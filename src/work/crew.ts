@@ -164,7 +164,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#tellDrained?.();
   }
 
-  // ── what the workers and the desk tell ───────────────────────────────────────────────────────────────────────────
+  // ── what the workers and the desk tell ────────────────────────────────────────────────────
 
   started(worker: PoolWorker, startMs: number): void {
     const seat = this.#seats[worker.seat] as Seat;
@@ -215,7 +215,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#send({ type: 'job.succeeded' });
   }
 
-  // ── what the chart asks for ──────────────────────────────────────────────────────────────────────────────────────
+  // ── what the chart asks for ───────────────────────────────────────────────────────────────
 
   #send(event: PoolEvent): void {
     if (!this.#ended) this.#runner.send(event);

@@ -108,6 +108,10 @@ class InProcessPort<R> implements WorkerPort {
   readonly #printed: PrintedLines;
   readonly #jobs = new Map<number, InProcessJob<R>>();
   readonly #wanted = new AbortController();
+  readonly #clock = (): number => this.#host.monotonic();
+  readonly #log: JobContext['log'] = (text, level) => {
+    if (!this.#ended) this.#printed.add(`${level}: ${text}`);
+  };
   /** The resource, once there is one and until it is destroyed. */
   #held: { readonly resource: R } | undefined;
   #creating = true;
@@ -124,22 +128,19 @@ class InProcessPort<R> implements WorkerPort {
     host.step('worker.create', () => void this.#create());
   }
 
-  run({ id, name, args, remainingMs }: WorkerJob): void {
+  run({ id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs }: WorkerJob): void {
     const handler = this.#settings.handlers.get(name);
     const held = this.#held;
-    const why = this.#whyNot(id, name);
-    if (why !== undefined || handler === undefined || held === undefined) {
-      throw createError('ERR_JOB_INVALID', { job: name, why });
+    const takesIt = !this.#ended && !this.#killed && !this.#closing && !this.#jobs.has(id);
+    if (!takesIt || handler === undefined || held === undefined) {
+      throw createError('ERR_JOB_INVALID', { job: name, why: this.#whyNot(id) });
     }
-    const clock = () => this.#host.monotonic();
-    const log: JobContext['log'] = (text, level) => {
-      if (!this.#ended) this.#printed.add(`${level}: ${text}`);
-    };
-    const job = new InProcessJob(name, held.resource, { clock, remainingMs, log });
+    const job = new InProcessJob(name, held.resource, { clock: this.#clock, deadline, log: this.#log });
     this.#jobs.set(id, job);
-    this.#host.step('worker.job', () => {
-      void job.run(handler, args, job).then((answer) => this.#answered(id, answer));
-    });
+    job.begin(
+      () => handler(args, job),
+      (answer) => this.#answered(id, answer),
+    );
   }
 
   cancel(jobId: number, reason: string): void {
@@ -194,11 +195,10 @@ class InProcessPort<R> implements WorkerPort {
     }
   }
 
-  #whyNot(id: number, name: string): string | undefined {
+  #whyNot(id: number): string {
     if (this.#ended || this.#killed || this.#closing) return 'the worker has ended or is ending';
     if (this.#held === undefined) return 'the worker is not ready';
     if (this.#jobs.has(id)) return `the worker already runs a job with the id ${id}`;
-    if (this.#settings.handlers.has(name)) return undefined;
     return `the worker has no handler of that name; it has ${[...this.#settings.handlers.keys()].join(', ')}`;
   }
 

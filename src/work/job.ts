@@ -57,22 +57,22 @@ export abstract class Ticket implements Waiting<Ticket>, AbortListener {
   next: Ticket | undefined = undefined;
   previous: Ticket | undefined = undefined;
   inLine = false;
-  readonly acceptedAt: number;
-  readonly deadline: number;
   protected readonly desk: TicketDesk;
+  protected readonly bounds: TicketBounds;
   protected settled = false;
-  readonly #signal: AbortSignal | undefined;
   #timer: Timer | undefined = undefined;
   /** When its wait began, and when it is over. */
   #waitsFrom = 0;
   #waitsUntil = NO_DEADLINE;
 
-  constructor(desk: TicketDesk, { now, deadline, signal }: TicketBounds) {
+  constructor(desk: TicketDesk, bounds: TicketBounds) {
     this.desk = desk;
-    this.acceptedAt = now;
-    this.deadline = deadline;
-    this.#signal = signal;
-    if (signal !== undefined) listenToAbort(signal, this);
+    this.bounds = bounds;
+    if (bounds.signal !== undefined) listenToAbort(bounds.signal, this);
+  }
+
+  get deadline(): number {
+    return this.bounds.deadline;
   }
 
   /** It is this one's turn. */
@@ -117,7 +117,8 @@ export abstract class Ticket implements Waiting<Ticket>, AbortListener {
   protected conclude(ending: Ending): void {
     this.settled = true;
     this.disarm();
-    if (this.#signal !== undefined) unlistenToAbort(this.#signal, this);
+    const { signal } = this.bounds;
+    if (signal !== undefined) unlistenToAbort(signal, this);
     if (this.inLine) this.desk.leaveLine(this);
     this.desk.settled(ending);
   }
@@ -133,10 +134,7 @@ export interface JobPlan extends TicketBounds {
 }
 
 export class Job extends Ticket implements Assignment {
-  readonly id: number;
-  readonly name: string;
-  readonly args: unknown;
-  readonly #maxAttempts: number;
+  readonly #plan: JobPlan;
   /** What its caller waits for. */
   readonly promise: Promise<unknown>;
   #resolve!: (value: unknown) => void;
@@ -150,14 +148,19 @@ export class Job extends Ticket implements Assignment {
 
   constructor(desk: TicketDesk, plan: JobPlan) {
     super(desk, plan);
-    this.id = plan.id;
-    this.name = plan.name;
-    this.args = plan.args;
-    this.#maxAttempts = plan.idempotent ? plan.maxAttempts : 1;
+    this.#plan = plan;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  get name(): string {
+    return this.#plan.name;
+  }
+
+  get args(): unknown {
+    return this.#plan.args;
   }
 
   grant(worker: PoolWorker, now: number): void {
@@ -218,8 +221,9 @@ export class Job extends Ticket implements Assignment {
 
   died(error: TroupeError, now: number): void {
     if (this.settled) return;
-    const mayRetry = this.#attempts < this.#maxAttempts && now < this.deadline && this.desk.serves;
-    if (!mayRetry || this.#onLease) {
+    const { idempotent, maxAttempts } = this.#plan;
+    const isLeft = idempotent && this.#attempts < maxAttempts && now < this.deadline;
+    if (!isLeft || !this.desk.serves || this.#onLease) {
       this.#fail('lost', error);
       return;
     }
@@ -247,7 +251,7 @@ export class Job extends Ticket implements Assignment {
     this.disarm();
     const { events, path } = this.desk;
     if (events.active) {
-      const waitMs = now - this.acceptedAt;
+      const waitMs = now - this.bounds.now;
       events.emit('pool.job.started', { path, worker: worker.id, job: this.#label, waitMs });
     }
     try {
@@ -286,7 +290,7 @@ export class Job extends Ticket implements Assignment {
 
   #timeoutError(): TroupeError {
     const worker = this.#worker?.name ?? 'a worker that died';
-    const data = { job: this.name, worker, timeoutMs: this.deadline - this.acceptedAt };
+    const data = { job: this.name, worker, timeoutMs: this.deadline - this.bounds.now };
     return createError('ERR_JOB_TIMEOUT', data, { cause: this.#lastDeath, stack: false });
   }
 
@@ -305,7 +309,7 @@ export class Job extends Ticket implements Assignment {
   }
 
   get #label(): string {
-    return `${this.name}#${this.id}`;
+    return `${this.name}#${this.#plan.id}`;
   }
 }
 

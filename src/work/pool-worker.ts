@@ -257,7 +257,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.#job = job;
     try {
       const { name, args, deadline } = job;
-      this.#livePort().run({ id: this.#jobId, name, args, remainingMs: deadline - now });
+      this.#livePort().run({ id: this.#jobId, name, args, remainingMs: deadline - now, deadline });
       this.#alarm.set(deadline, now);
     } catch (error) {
       this.#job = undefined;

@@ -36,7 +36,8 @@ export type Answer =
 export interface RunningJobOptions {
   /** A monotonic clock, ms. */
   readonly clock: () => number;
-  readonly remainingMs: number;
+  /** An instant of that clock; `Infinity` without one. */
+  readonly deadline: number;
   readonly log: (text: string, level: LogLevel) => void;
 }
 
@@ -50,15 +51,14 @@ export class RunningJob implements JobContext {
   readonly #clock: () => number;
   readonly #deadline: number;
   readonly #log: (text: string, level: LogLevel) => void;
+  #bound: JobContext['log'] | undefined;
   #controller: AbortController | undefined;
   #cancelled = false;
 
-  constructor({ clock, remainingMs, log }: RunningJobOptions) {
+  constructor({ clock, deadline, log }: RunningJobOptions) {
     this.#clock = clock;
-    this.#deadline = clock() + remainingMs;
+    this.#deadline = deadline;
     this.#log = log;
-    // Handlers take the context apart: its methods must not need it.
-    this.log = this.log.bind(this);
   }
 
   get signal(): AbortSignal {
@@ -70,8 +70,10 @@ export class RunningJob implements JobContext {
     return Math.max(0, this.#deadline - this.#clock());
   }
 
-  log(text: string, level: LogLevel = 'info'): void {
-    this.#log(String(text), level);
+  /** Made when first read. Handlers take the context apart: it must not need it. */
+  get log(): JobContext['log'] {
+    this.#bound ??= (text, level = 'info') => this.#log(String(text), level);
+    return this.#bound;
   }
 
   /** Aborts the signal. Once is enough. */
@@ -85,12 +87,23 @@ export class RunningJob implements JobContext {
   }
 
   /** Runs the handler to its end. Never rejects. */
-  async run<C>(handler: JobHandler<C>, args: unknown, context: C): Promise<Answer> {
+  run<C>(handler: JobHandler<C>, args: unknown, context: C): Promise<Answer> {
+    return new Promise((resolve) => this.begin(() => handler(args, context), resolve));
+  }
+
+  /** Calls the work now and tells its answer later, never before this returns. */
+  begin(work: () => unknown, tell: (answer: Answer) => void): void {
+    let outcome: unknown;
     try {
-      return { kind: 'succeeded', value: await handler(args, context) };
+      outcome = work();
     } catch (error) {
-      return this.#complied(error) ? { kind: 'cancelled' } : { kind: 'failed', failure: failureOf(error) };
+      outcome = Promise.reject(error);
     }
+    Promise.resolve(outcome).then(
+      (value) => tell({ kind: 'succeeded', value }),
+      (error: unknown) =>
+        tell(this.#complied(error) ? { kind: 'cancelled' } : { kind: 'failed', failure: failureOf(error) }),
+    );
   }
 
   /**

@@ -32,6 +32,8 @@ export interface WorkerJob {
   readonly args: unknown;
   /** What is left of the job's deadline, ms; `Infinity` for none. */
   readonly remainingMs: number;
+  /** The same as an instant of `host.monotonic()`, which spares a port of this process the clock. */
+  readonly deadline?: number;
 }
 
 /** One live worker. Every method is safe after the end, and then does nothing (`run` throws). */

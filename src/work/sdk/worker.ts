@@ -122,7 +122,8 @@ class Served {
       return;
     }
     const log = (text: string, level: LogLevel): void => this.#log(cut(text, LONGEST_LOG), level);
-    const job = new RunningJob({ clock, remainingMs: remainingMs ?? Number.POSITIVE_INFINITY, log });
+    const deadline = clock() + (remainingMs ?? Number.POSITIVE_INFINITY);
+    const job = new RunningJob({ clock, deadline, log });
     this.#jobs.set(id, job);
     const answer = await job.run<JobContext>(handler, args, job);
     this.#jobs.delete(id);
