@@ -38,14 +38,18 @@ const ENDED = 6;
 export interface Observer {
   /** `true`: its owner may start it again; callers meanwhile hear ERR_RESTARTING, not ERR_NOPROC. */
   readonly supervises: boolean;
-  started(): void;
-  ignored(): void;
-  failed(reason: ExitReason): void;
-  ended(reason: ExitReason): void;
+  started(cell: Cell): void;
+  ignored(cell: Cell): void;
+  failed(cell: Cell, reason: ExitReason): void;
+  ended(cell: Cell, reason: ExitReason): void;
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+
+/** A thenable of a user's may throw, call back at once, or twice; a promise does not. */
+const asPromise = (value: PromiseLike<unknown>): PromiseLike<unknown> =>
+  value instanceof Promise ? value : Promise.resolve(value);
 
 export class Cell implements Runnable {
   readonly ref: Ref;
@@ -79,6 +83,8 @@ export class Cell implements Runnable {
   #outgoing: Call | undefined = undefined;
   /** Set by an init that cleans up after itself when it is told to stop (a supervisor's): it then ends the start. */
   abortInit: (() => void) | undefined = undefined;
+  /** Its init proceeds in turns of the kernel only (a supervisor's): it ends with the incarnation, straggling nowhere. */
+  conducted = false;
   #allowance: Timer | undefined = undefined;
   #idle: Timer | undefined = undefined;
   #controller: AbortController | undefined = undefined;
@@ -164,7 +170,7 @@ export class Cell implements Runnable {
     return this.#mailbox;
   }
 
-  // ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── receiving ─────────────────────────────────────────────────────────────────────────────
 
   /** Takes a tell or a call. Refused mail is accounted for here: a call is rejected, a tell is a dead letter. */
   accept(mail: Mail): Told {
@@ -212,9 +218,15 @@ export class Cell implements Runnable {
         message: 'later()',
         expected: 'a call being handled',
       });
+    this.#keep(call);
+    return call;
+  }
+
+  /** Keeps a call for a later answer; its callee's end settles it. One that nobody waits for is not kept. */
+  #keep(call: Call): void {
+    if (!call.open) return;
     this.#deferred ??= new Set();
     this.#deferred.add(call);
-    return call;
   }
 
   forgetDeferred(call: Call): void {
@@ -227,6 +239,12 @@ export class Cell implements Runnable {
     this.#outgoing = call;
   }
 
+  /** The result of one of this turn's calls comes back as mail. */
+  markPiped(promise: unknown): void {
+    for (let call = this.#outgoing; call?.issuerTurn === this.turn; call = call.next)
+      if (call.promise === promise) call.piped = true;
+  }
+
   forgetOutgoing(call: Call): void {
     if (call.previous !== undefined) call.previous.next = call.next;
     else if (this.#outgoing === call) this.#outgoing = call.next;
@@ -235,7 +253,7 @@ export class Cell implements Runnable {
     call.previous = undefined;
   }
 
-  // ── the control lane ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the control lane ──────────────────────────────────────────────────────────────────────
 
   /** Overtakes all mail. Runs in a turn of the receiver, never in the sender's. */
   control(run: Run): void {
@@ -249,8 +267,12 @@ export class Cell implements Runnable {
     this.control(() => this.#init());
   }
 
-  kill(): void {
-    this.control(() => this.end('killed'));
+  /** Ends it at once; what is below it has until `until` where it ends in order. */
+  kill(until = NO_DEADLINE): void {
+    this.control(() => {
+      if (until < this.stopDeadline) this.stopDeadline = until;
+      this.end('killed');
+    });
   }
 
   /** An exit signal that ends it at once, without `terminate`. */
@@ -260,23 +282,28 @@ export class Cell implements Runnable {
 
   /** The orderly stop: handler settles, `shutdown`, `terminate`, all until `deadline`; then it is killed. */
   stop(reason: ExitReason, deadline: number): void {
-    this.control(() => this.#beginStop(reason, deadline));
+    if (this.#phase !== ENDING) this.control(() => this.#beginStop(reason, deadline));
+    else if (deadline < this.stopDeadline) {
+      // It has ended already: less time is for those below, whom it waits for.
+      this.stopDeadline = deadline;
+      for (const child of this.children ?? []) child.stop(reason, deadline);
+    }
   }
 
   /** The parent has ended: a child that traps, or whose parent ended cleanly, stops in order; others end with it. */
   parentEnded(reason: ExitReason): void {
     const clean = isClean(reason);
-    if (!clean && !this.trapExit) this.exit(reason);
-    else
-      this.stop(
-        clean ? 'shutdown' : reason,
-        Math.min(this.ownDeadline(), this.parent?.stopDeadline ?? NO_DEADLINE),
-      );
+    const until = Math.min(this.ownDeadline(), this.parent?.stopDeadline ?? NO_DEADLINE);
+    if (this.fenced) this.stop(reason, until);
+    else if (clean && this.place.spec.shutdownMs === 'brutal_kill') this.kill(until);
+    else if (clean || this.trapExit) this.stop(clean ? 'shutdown' : reason, until);
+    else this.exit(reason);
   }
 
+  /** Holds back mail. What has been told to stop is not held: nobody would let it go on. */
   suspend(): void {
     this.control(() => {
-      this.#suspended = true;
+      if (this.#phase <= RUNNING && !this.#pendingStop) this.#suspended = true;
     });
   }
 
@@ -297,11 +324,12 @@ export class Cell implements Runnable {
     this.#idle?.cancel();
     this.#idle = this.place.system.host.timer(idleMs, 'idle', () => {
       this.#idle = undefined;
-      relations.inform(this, { type: 'timeout' });
+      // A message came in time, though its turn has not.
+      if (this.mailboxSize === 0) relations.inform(this, { type: 'timeout' });
     });
   }
 
-  // ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── running ───────────────────────────────────────────────────────────────────────────────
 
   activate(budget: number): number {
     while (this.#control !== undefined) {
@@ -336,14 +364,19 @@ export class Cell implements Runnable {
       this.#started(outcome as Behaviour | typeof IGNORE);
       return;
     }
+    // Conducted, and over within the call.
+    if (this.#phase !== STARTING) return;
     const { host } = this.place.system;
     if (initTimeoutMs !== Number.POSITIVE_INFINITY) {
       this.#allowance = host.timer(initTimeoutMs, 'init', () => {
         const data = { target: this.place.path, timeoutMs: initTimeoutMs };
-        this.control(() => this.end(reasonOf(createError('ERR_INIT_TIMEOUT', data))));
+        this.control(() => {
+          // An init that ends in the very turn of its deadline has ended in time.
+          if (this.#phase === STARTING) this.end(reasonOf(createError('ERR_INIT_TIMEOUT', data)));
+        });
       });
     }
-    outcome.then(
+    asPromise(outcome).then(
       (behaviour) => this.#started(behaviour as Behaviour | typeof IGNORE),
       (error: unknown) => this.#initFailed(error),
     );
@@ -356,6 +389,11 @@ export class Cell implements Runnable {
     }
     this.#busy = false;
     this.end(this.stopReason ?? reasonOf(error));
+  }
+
+  /** The end of a conducted init, in the turn in which it comes: a stop finds it either starting or running. */
+  completeInit(behaviour: Behaviour): void {
+    if (this.#phase === STARTING) this.#started(behaviour);
   }
 
   #started(behaviour: Behaviour | typeof IGNORE): void {
@@ -380,7 +418,7 @@ export class Cell implements Runnable {
     this.#phase = RUNNING;
     this.#outcome = 'started';
     this.place.system.actorStarted(this);
-    this.observer?.started();
+    this.observer?.started(this);
     if (this.runnable) this.place.system.scheduler.schedule(this);
   }
 
@@ -412,7 +450,7 @@ export class Cell implements Runnable {
     }
     if (isThenable(outcome)) {
       this.#busy = true;
-      outcome.then(
+      asPromise(outcome).then(
         (value) => this.#handled(mail, value),
         (error: unknown) => (this.fenced ? this.#noLongerBusy() : this.#crash(error)),
       );
@@ -456,8 +494,10 @@ export class Cell implements Runnable {
 
   #finish(mail: Mail, value: unknown): void {
     this.#current = undefined;
-    if (mail.kind === CALL && value !== DEFERRED && this.#deferred?.has(mail as Call) !== true)
-      (mail as Call).reply(value);
+    if (mail.kind === CALL) {
+      if (value === DEFERRED) this.#keep(mail as Call);
+      else if (this.#deferred?.has(mail as Call) !== true) (mail as Call).reply(value);
+    }
     if (this.#phase >= TERMINATING) return;
     if (this.stopReason !== undefined) this.#terminate(this.stopReason);
     else if (this.#pendingStop) this.#continueStop();
@@ -469,7 +509,7 @@ export class Cell implements Runnable {
     else this.#terminate(reasonOf(error));
   }
 
-  // ── stopping ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── stopping ──────────────────────────────────────────────────────────────────────────────
 
   #beginStop(reason: ExitReason, deadline: number): void {
     if (this.#phase === STARTING) {
@@ -533,6 +573,7 @@ export class Cell implements Runnable {
 
   #terminate(reason: ExitReason): void {
     this.#phase = TERMINATING;
+    this.turn += 1;
     this.#reason = reason;
     this.stopReason = undefined;
     // A call whose handler threw is still owed an answer: it hears of the end with its reason.
@@ -565,7 +606,7 @@ export class Cell implements Runnable {
     );
   }
 
-  // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the end ───────────────────────────────────────────────────────────────────────────────
 
   /** The one end of an incarnation, on every path. */
   end(reason: ExitReason): void {
@@ -583,7 +624,7 @@ export class Cell implements Runnable {
     this.#settleCalls(reason);
     this.#discardMail();
     this.#reap(reason);
-    if (this.#busy) this.place.system.straggling(this);
+    if (this.#busy && !(this.conducted && this.#outcome === 'starting')) this.place.system.straggling(this);
     relations.notifyEnd(this, reason);
     if (this.children === undefined || this.children.size === 0) this.#finalise();
     else for (const child of this.children) child.parentEnded(reason);
@@ -605,8 +646,9 @@ export class Cell implements Runnable {
     const current = this.currentCall;
     if (current !== undefined) refuse(current);
     if (this.#deferred !== undefined) for (const call of [...this.#deferred]) refuse(call);
-    while (this.#outgoing !== undefined) {
-      this.#outgoing.abandon(createError('ERR_FENCED', { target: this.place.path, what: 'await a reply' }));
+    for (let call = this.#outgoing; call !== undefined; call = this.#outgoing) {
+      const fenced = { target: this.place.path, what: 'await a reply' };
+      call.abandon(createError('ERR_FENCED', fenced, { outcome: call.abortOutcome() }));
     }
   }
 
@@ -617,6 +659,7 @@ export class Cell implements Runnable {
 
   #discard(mail: Mail): void {
     if (mail.kind === CALL) {
+      if (this.#outcome === 'starting' && this.place.takeBack(mail as Call)) return;
       const data = {
         target: this.place.path,
         message: nameOf(mail.message),
@@ -650,8 +693,8 @@ export class Cell implements Runnable {
     this.#phase = ENDED;
     this.parent?.childEnded(this);
     this.place.system.actorEnded(this, this.#reason, this.#outcome !== 'started');
-    if (this.#outcome === 'started') this.observer?.ended(this.#reason);
-    else if (this.#outcome === 'ignored') this.observer?.ignored();
-    else this.observer?.failed(this.#reason);
+    if (this.#outcome === 'started') this.observer?.ended(this, this.#reason);
+    else if (this.#outcome === 'ignored') this.observer?.ignored(this);
+    else this.observer?.failed(this, this.#reason);
   }
 }

@@ -201,8 +201,8 @@ export class ActorContextOfCell implements ActorContext {
         supervises: false,
         started: () => resolve(place.handle as H),
         ignored: () => this.#inTurn(() => failed('normal', 'ERR_NOPROC')),
-        failed: (reason) => this.#inTurn(() => failed(reason, 'ERR_INIT_FAILED')),
-        ended: (reason) => {
+        failed: (_cell, reason) => this.#inTurn(() => failed(reason, 'ERR_INIT_FAILED')),
+        ended: (_cell, reason) => {
           system.release(place);
           this.#inTurn(() => options.ended?.(reason));
         },

@@ -119,6 +119,8 @@ export interface Place {
   tell(message: unknown, options?: TellOptions): Told;
   call(message: unknown, options?: CallOptions): Promise<unknown>;
   inspect(): Inspection;
+  /** The handle of what stands at another path, for whoever holds this one; `undefined` where nothing does. */
+  handleAt(path: string): unknown;
 }
 
 /** What every handle can do. Follows restarts: it addresses the place, not the incarnation. */
@@ -193,7 +195,10 @@ export interface ActorContext {
    * rejects with ERR_INIT_FAILED. `ended` is called once, in a turn of this actor, when the child and all below it are gone.
    */
   spawn<H>(spec: Spec<H>, options?: SpawnOptions): Promise<H>;
-  /** The handle of a spec of this application. */
+  /**
+   * The handle of a spec of this application. What is done through it is done by this incarnation: within its deadline, in
+   * its chain of calls, and not after its end. Hand others the ref, or let them `get` their own.
+   */
   get<H>(spec: Spec<H>): H;
   register(name: string): void;
   unregister(name: string): void;

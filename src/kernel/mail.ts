@@ -53,9 +53,15 @@ export class Call extends Mail implements Request {
   readonly issuerTurn: number;
   /** The call that the issuer was handling: the chain along which a cycle would close. */
   readonly parent: Call | undefined;
+  /** It waits for an incarnation that starts, until its deadline. */
+  readonly patient: boolean;
   callee: Cell | undefined = undefined;
   targetPath = '';
   open = true;
+  /** What its issuer was given for it; by this a piped call is recognised. */
+  promise: Promise<unknown> | undefined = undefined;
+  /** Its result comes back as mail: the issuer does not wait for it. */
+  piped = false;
   /** Calls of one issuer are a list, so that its end can settle them. */
   next: Call | undefined = undefined;
   previous: Call | undefined = undefined;
@@ -72,6 +78,7 @@ export class Call extends Mail implements Request {
     options: {
       deadline: number;
       issuer: Cell | undefined;
+      patient: boolean;
       resolve: (value: unknown) => void;
       reject: (error: unknown) => void;
     },
@@ -81,6 +88,7 @@ export class Call extends Mail implements Request {
     this.issuer = options.issuer;
     this.issuerTurn = options.issuer === undefined ? 0 : options.issuer.turn;
     this.parent = options.issuer?.currentCall;
+    this.patient = options.patient;
     this.#resolve = options.resolve;
     this.#reject = options.reject;
   }

@@ -51,13 +51,16 @@ export const makeCall = (
   const now = host.monotonic();
   const asked = options?.deadline ?? deadlineIn(now, options?.timeoutMs ?? CALL_TIMEOUT_MS);
   const deadline = issuer === undefined ? asked : sooner(asked, issuer.context.deadline);
-  return new Promise((resolve, reject) => {
+  let made: Call | undefined;
+  const promise = new Promise((resolve, reject) => {
     const call = new Call(message, options?.trace ?? issuer?.current?.trace, {
       deadline,
       issuer,
+      patient: options?.whenDown === 'wait',
       resolve,
       reject,
     });
+    made = call;
     call.targetPath = path;
     if (system.carriesContext) call.scope = captureScope();
     issuer?.addOutgoing(call);
@@ -72,6 +75,8 @@ export const makeCall = (
       call.watch(host.timer(Math.max(0, deadline - now), 'call', () => timedOut(call, deadline - now)));
     route(call);
   });
+  if (made !== undefined) made.promise = promise;
+  return promise;
 };
 
 const timedOut = (call: Call, timeoutMs: number): void => {
@@ -86,20 +91,27 @@ export const refuseNoproc = (call: Call): void =>
 /** Hands a call to an incarnation, unless it would wait for itself. */
 export const deliverCall = (call: Call, cell: Cell): void => {
   const { issuer } = call;
-  const chain = issuer === undefined ? undefined : cycleOf(issuer, cell);
-  if (chain !== undefined) {
-    call.refuse(
-      createError('ERR_CALL_CYCLE', { message: nameOf(call.message), target: cell.place.path, chain }),
-    );
-  } else if (
-    issuer?.starting === true &&
-    isAbove(cell, issuer) &&
-    cell.place.spec.logic.kind === 'supervisor'
-  ) {
-    call.refuse(
-      createError('ERR_SELF_SUPERVISION', { child: issuer.place.path, supervisor: cell.place.path }),
-    );
-  } else cell.accept(call);
+  if (issuer === undefined) {
+    cell.accept(call);
+    return;
+  }
+  const { path } = cell.place;
+  const chain = cycleOf(issuer, cell);
+  const child = chain === undefined ? startingBelow(cell, call) : undefined;
+  if (chain !== undefined)
+    call.refuse(createError('ERR_CALL_CYCLE', { message: nameOf(call.message), target: path, chain }));
+  else if (child !== undefined)
+    call.refuse(createError('ERR_SELF_SUPERVISION', { child: child.place.path, supervisor: path }));
+  else cell.accept(call);
+};
+
+/** The actor whose init waits, along the chain of a call, for what only its own supervisor could answer. */
+const startingBelow = (cell: Cell, call: Call): Cell | undefined => {
+  if (cell.place.spec.logic.kind !== 'supervisor') return undefined;
+  for (let link: Call | undefined = call; link?.issuer !== undefined; link = link.parent) {
+    if (link.issuer.starting && isAbove(cell, link.issuer)) return link.issuer;
+  }
+  return undefined;
 };
 
 const isAbove = (above: Cell, below: Cell): boolean => {
@@ -113,7 +125,7 @@ export class PlaceOfActor implements Place {
   readonly spec: Spec<unknown>;
   cell: Cell | undefined = undefined;
   #gone = false;
-  #retryAt = 0;
+  #retryAt: number | undefined = undefined;
   #waiting: Set<Call> | undefined = undefined;
   #shared: unknown = undefined;
   #isShared = false;
@@ -142,6 +154,10 @@ export class PlaceOfActor implements Place {
     return this.cell?.ref;
   }
 
+  handleAt(path: string): unknown {
+    return this.system.placeAt(path)?.handle;
+  }
+
   inspect(): Inspection {
     return this.cell?.behaviour?.inspect?.() ?? {};
   }
@@ -166,9 +182,17 @@ export class PlaceOfActor implements Place {
     return makeCall({ system: this.system, path: this.path, issuer }, message, options, (call) => {
       if (this.cell !== undefined) deliverCall(call, this.cell);
       else if (this.#gone) refuseNoproc(call);
-      else if (options?.whenDown === 'wait') this.#await(call);
+      else if (call.patient) this.#await(call);
       else this.#refuseRestarting(call);
     });
+  }
+
+  /** Takes back a patient call from an incarnation that did not start; `false` where there will be no other. */
+  takeBack(call: Call): boolean {
+    if (this.#gone || !call.patient || !call.open) return false;
+    call.callee = undefined;
+    this.#await(call);
+    return true;
   }
 
   /** An incarnation has come to live here; calls that waited for it go first, in order. */
@@ -183,7 +207,8 @@ export class PlaceOfActor implements Place {
   cellEnded(cell: Cell): void {
     if (this.cell !== cell) return;
     this.cell = undefined;
-    if (cell.observer?.supervises !== true) this.markGone();
+    const orphaned = cell.parent?.fenced === true && cell.parent.place.#gone;
+    if (orphaned || cell.observer?.supervises !== true) this.markGone();
   }
 
   /** Its owner means to start it again at about this instant of `host.monotonic()`. */
@@ -192,18 +217,25 @@ export class PlaceOfActor implements Place {
     this.#retryAt = retryAt;
   }
 
-  /** Nobody will start it again by itself. */
+  /** Nobody will start it again by itself, nor what stands below it. */
   markGone(): void {
     this.#gone = true;
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) for (const call of waiting) refuseNoproc(call);
+    for (const child of this.spec.children) {
+      const below = this.system.placeAt(`${this.path}/${child.id}`);
+      if (below?.spec === child && below.cell === undefined) below.markGone();
+    }
   }
 
   #await(call: Call): void {
     this.#waiting ??= new Set();
-    for (const old of this.#waiting) if (!old.open) this.#waiting.delete(old);
-    if (this.#waiting.size < this.spec.mailboxCapacity) this.#waiting.add(call);
+    const waiting = this.#waiting;
+    if (waiting.size >= this.spec.mailboxCapacity) {
+      for (const old of waiting) if (!old.open) waiting.delete(old);
+    }
+    if (waiting.size < this.spec.mailboxCapacity) waiting.add(call);
     else
       call.refuse(
         createError('ERR_MAILBOX_FULL', { target: this.path, capacity: this.spec.mailboxCapacity }),
@@ -211,7 +243,7 @@ export class PlaceOfActor implements Place {
   }
 
   #refuseRestarting(call: Call): void {
-    const retryAfterMs = Math.max(0, Math.ceil(this.#retryAt - this.system.host.monotonic()));
+    const retryAfterMs = Math.max(0, Math.ceil((this.#retryAt ?? 0) - this.system.host.monotonic()));
     const data = { target: this.path, retryAfterMs, callMs: remaining(this.system, call) };
     call.refuse(createError('ERR_RESTARTING', data, { stack: false }));
   }

@@ -85,14 +85,14 @@ export const noHandler = (path: string, message: unknown, known: readonly string
 
 /**
  * The chain along which a call would wait for itself, or `undefined`. A caller up the chain counts only while it is
- * still in the turn in which it made the call: only then does it wait.
+ * still in the turn in which it made the call, and has not piped it: only then does it wait.
  */
 export const cycleOf = (issuer: Cell, target: Cell): string | undefined => {
   const chain = [target.place.path, issuer.place.path];
   if (issuer === target) return chain.join(' ← ');
   for (let call = issuer.currentCall; call?.issuer !== undefined; call = call.parent) {
     const { issuer: caller } = call;
-    const waiting = call.open && caller.current !== undefined && caller.turn === call.issuerTurn;
+    const waiting = call.open && !call.piped && caller.busy && caller.turn === call.issuerTurn;
     chain.push(caller.place.path);
     if (waiting && caller === target) return chain.join(' ← ');
   }

@@ -12,6 +12,7 @@ import {
   msOrInfinity,
   object,
   oneOf,
+  refuse,
   resolveOptions,
   text,
 } from '../base/options.ts';
@@ -38,6 +39,15 @@ export interface Backoff {
   readonly delayFirst: boolean;
 }
 
+/** At most `intensity` restarts of one child within `periodMs`, apart from what its siblings spend. */
+export interface RestartBudget {
+  readonly intensity: number;
+  /** Milliseconds. */
+  readonly periodMs: number;
+  /** Beyond it the supervisor gives up, or leaves the child stopped (`restartChild` starts it). Default `'give_up'`. */
+  readonly onExceeded?: 'give_up' | 'park';
+}
+
 /** Options that every spec takes. */
 export interface SpecOptions {
   /** Given to init. */
@@ -58,6 +68,10 @@ export interface SpecOptions {
   readonly overlap?: 'allow' | 'forbid';
   /** `false` restarts at once, as OTP does; an object overrides parts of the supervisor's backoff. */
   readonly backoff?: false | Partial<Backoff>;
+  /** Its own ending may end its supervisor (`autoShutdown`). Transient and temporary children only. Default `false`. */
+  readonly significant?: boolean;
+  /** A restart window of its own, spent instead of its supervisor's. Default: none. */
+  readonly restartBudget?: RestartBudget;
   /** Shown to people. */
   readonly description?: string;
 }
@@ -75,6 +89,8 @@ export interface Spec<H = Handle> {
   readonly onShutdown: 'discard' | 'drain';
   readonly overlap: 'allow' | 'forbid';
   readonly backoff: false | Partial<Backoff> | undefined;
+  readonly significant: boolean;
+  readonly restartBudget: Required<RestartBudget> | undefined;
   readonly description: string | undefined;
   /** Specs that stand below this one (a supervisor's children, a pool's breaker), for checks before any start. */
   readonly children: readonly Spec<unknown>[];
@@ -91,6 +107,7 @@ export const SPEC_DEFAULTS = Object.freeze({
   overflow: 'reject',
   onShutdown: 'discard',
   overlap: 'allow',
+  significant: false,
 } as const);
 
 /** The rules of {@link SpecOptions}; builders of other specs take those that suit them. */
@@ -104,6 +121,8 @@ export const SPEC_FIELDS = {
   onShutdown: oneOf('discard', 'drain'),
   overlap: oneOf('allow', 'forbid'),
   backoff: either(oneOfFalse(), object<Partial<Backoff>>('a backoff')),
+  significant: flag,
+  restartBudget: object<RestartBudget>('a restart budget'),
   description: text,
 } as const;
 
@@ -122,6 +141,17 @@ const BACKOFF_FIELDS = {
   stableMs: ms(0),
   delayFirst: flag,
 } as const;
+
+const BUDGET_FIELDS = { intensity: integer(0), periodMs: ms(1), onExceeded: oneOf('give_up', 'park') } as const;
+
+/** Checks a restart budget and fills it. */
+const resolveBudget = (where: string, input: RestartBudget): Required<RestartBudget> => {
+  const resolved = resolveOptions(where, input, BUDGET_FIELDS, { onExceeded: 'give_up' });
+  const { intensity, periodMs, onExceeded } = resolved;
+  if (intensity === undefined) return refuse(where, 'intensity', BUDGET_FIELDS.intensity.expected, intensity);
+  if (periodMs === undefined) return refuse(where, 'periodMs', BUDGET_FIELDS.periodMs.expected, periodMs);
+  return Object.freeze({ intensity, periodMs, onExceeded });
+};
 
 /** design §8. */
 export const BACKOFF_DEFAULTS: Readonly<Backoff> = Object.freeze({
@@ -152,6 +182,8 @@ class ChildSpec<H> implements Spec<H> {
   readonly onShutdown!: Spec['onShutdown'];
   readonly overlap!: Spec['overlap'];
   readonly backoff: Spec['backoff'];
+  readonly significant: boolean;
+  readonly restartBudget: Spec['restartBudget'];
   readonly description: string | undefined;
   readonly children: readonly Spec<unknown>[];
 
@@ -160,6 +192,8 @@ class ChildSpec<H> implements Spec<H> {
     this.logic = logic;
     this.input = options.input;
     this.backoff = options.backoff;
+    this.significant = options.significant;
+    this.restartBudget = options.restartBudget as Spec['restartBudget'];
     this.description = options.description;
     this.children = children;
     Object.assign(this, {
@@ -182,7 +216,7 @@ class ChildSpec<H> implements Spec<H> {
 }
 Object.defineProperty(ChildSpec.prototype, BRAND, { value: true });
 
-type Resolved = typeof SPEC_DEFAULTS & SpecOptions;
+type Resolved = Omit<typeof SPEC_DEFAULTS, 'significant'> & SpecOptions & { readonly significant: boolean };
 
 /**
  * Makes a spec of any logic. The builders people use (`actor`, `supervisor`, `circuitBreaker`, `pool`, `recovery`) end here.
@@ -199,7 +233,14 @@ export const createSpec = <H>(
   resolveOptions(where, { id }, { id: identifier }, {});
   const resolved = resolveOptions(where, options, SPEC_FIELDS, SPEC_DEFAULTS) as unknown as Resolved;
   if (typeof resolved.backoff === 'object') resolveBackoff(`${where}.backoff`, resolved.backoff);
-  return new ChildSpec(id, logic, resolved, Object.freeze([...children]));
+  if (resolved.significant && options.restart !== 'transient' && options.restart !== 'temporary')
+    refuse(where, 'significant', "false where restart is 'permanent' (its ends are never final)", true);
+  const { restartBudget } = resolved;
+  const checked =
+    restartBudget === undefined
+      ? resolved
+      : { ...resolved, restartBudget: resolveBudget(`${where}.restartBudget`, restartBudget) };
+  return new ChildSpec(id, logic, checked, Object.freeze([...children]));
 };
 
 /** Whether `value` is a spec, of this or another copy of troupe. */

@@ -124,7 +124,7 @@ export class SystemOfActors implements System {
     this.#stopListening = this.host.onStall((lateMs) => this.events.emit('host.stalled', { lateMs }));
   }
 
-  // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── places ────────────────────────────────────────────────────────────────────────────────
 
   nextIncarnation(): number {
     this.#incarnations += 1;
@@ -190,7 +190,7 @@ export class SystemOfActors implements System {
     throw createError('ERR_SPEC_UNKNOWN', { id: isSpec(spec) ? spec.id : String(spec) });
   }
 
-  // ── from outside ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── from outside ──────────────────────────────────────────────────────────────────────────
 
   start<H>(spec: Spec<H>): Promise<H> {
     const place = this.adopt(spec as Spec<unknown>, spec.id);
@@ -204,7 +204,7 @@ export class SystemOfActors implements System {
         supervises: false,
         started: () => resolve(place.handle as H),
         ignored: () => reject(this.startError('ERR_NOPROC', place.path, 'normal')),
-        failed: (reason) => reject(this.startError('ERR_INIT_FAILED', place.path, reason)),
+        failed: (_cell, reason) => reject(this.startError('ERR_INIT_FAILED', place.path, reason)),
         ended: () => undefined,
       });
     });
@@ -325,7 +325,7 @@ export class SystemOfActors implements System {
     return isRef(to) ? this.cellOf(to) : this.#places.get(to.path)?.cell;
   }
 
-  // ── accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── accounts ──────────────────────────────────────────────────────────────────────────────
 
   deadLetter(path: string, message: unknown, from?: string): void {
     this.counters.deadLetters += 1;

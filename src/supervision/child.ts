@@ -12,7 +12,7 @@ import {
 import type { Random } from '../base/random.ts';
 import type { ChartSnapshot } from '../chart/chart.ts';
 import { compileChart } from '../chart/compile.ts';
-import type { Cell } from '../kernel/cell.ts';
+import type { Cell, Observer } from '../kernel/cell.ts';
 import type { ActorTimer } from '../kernel/logic.ts';
 import type { PlaceOfActor } from '../kernel/place.ts';
 import { type ExitReason, isClean } from '../kernel/reason.ts';
@@ -26,10 +26,20 @@ export type Fate =
   | { readonly kind: 'started' | 'ignored' | 'settled' }
   | { readonly kind: 'failed' | 'ended'; readonly reason: ExitReason };
 
-export class Child {
+/** Who hears of the fates of a child's incarnations. */
+interface Hearer {
+  heard(child: Child, cell: Cell, fate: Fate): void;
+}
+
+const STARTED: Fate = { kind: 'started' };
+const IGNORED: Fate = { kind: 'ignored' };
+
+/** It watches its own incarnations: one object a child, however many there are of them. */
+export class Child implements Observer {
   readonly spec: Spec<unknown>;
   readonly place: PlaceOfActor;
   readonly backoff: Backoff | false;
+  supervision: Hearer | undefined = undefined;
   cell: Cell | undefined = undefined;
   /** The newest incarnation, living or not: a straggler of it may forbid the next. */
   lastCell: Cell | undefined = undefined;
@@ -49,6 +59,26 @@ export class Child {
     this.spec = spec;
     this.place = place;
     this.backoff = backoff;
+  }
+
+  get supervises(): boolean {
+    return this.spec.restart !== 'temporary';
+  }
+
+  started(cell: Cell): void {
+    this.supervision?.heard(this, cell, STARTED);
+  }
+
+  ignored(cell: Cell): void {
+    this.supervision?.heard(this, cell, IGNORED);
+  }
+
+  failed(cell: Cell, reason: ExitReason): void {
+    this.supervision?.heard(this, cell, { kind: 'failed', reason });
+  }
+
+  ended(cell: Cell, reason: ExitReason): void {
+    this.supervision?.heard(this, cell, { kind: 'ended', reason });
   }
 
   get id(): string {
@@ -81,7 +111,7 @@ export class Child {
   }
 
   /** Counts a failure and says how long to wait before the next start, ms. */
-  failed(reason: ExitReason, nowMs: number, random: Random): number {
+  countFailure(reason: ExitReason, nowMs: number, random: Random): number {
     this.lastReason = reason;
     if (this.backoff === false) {
       this.failures += 1;

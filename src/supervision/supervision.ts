@@ -89,20 +89,13 @@ export class Supervision {
 
   launch(child: Child): void {
     child.send({ type: 'start' });
-    const tell = (fate: Fate) => this.#deliver(child, cell, fate);
-    const cell: Cell = this.system.launch(child.place, this.context.cell, {
-      supervises: child.spec.restart !== 'temporary',
-      started: () => tell({ kind: 'started' }),
-      ignored: () => tell({ kind: 'ignored' }),
-      failed: (reason) => tell({ kind: 'failed', reason }),
-      ended: (reason) => tell({ kind: 'ended', reason }),
-    });
-    child.cell = cell;
-    child.lastCell = cell;
+    child.supervision = this;
+    child.cell = this.system.launch(child.place, this.context.cell, child);
+    child.lastCell = child.cell;
   }
 
   /** While it starts itself, a supervisor has no turns yet: it hears at once. Afterwards, as mail. */
-  #deliver(child: Child, cell: Cell, fate: Fate): void {
+  heard(child: Child, cell: Cell, fate: Fate): void {
     const own = this.context.cell;
     if (own.fenced) return;
     if (own.starting) this.#notify(child, cell, fate);
@@ -168,7 +161,7 @@ export class Supervision {
   /** Counts a failure; `undefined` when the limit is passed, otherwise the delay before the restart, ms. */
   countFailure(child: Child, reason: ExitReason): number | undefined {
     const now = this.context.now();
-    const delay = child.failed(reason, now, this.context.random);
+    const delay = child.countFailure(reason, now, this.context.random);
     const { giveUp } = this.rules;
     if (giveUp === 'never') return delay;
     if (giveUp !== undefined) return child.failures > giveUp.afterFailures ? undefined : delay;
