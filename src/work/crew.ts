@@ -19,9 +19,10 @@ import { type Backoff, createSpec } from '../kernel/spec.ts';
 import { boundedMs, exponentialMs } from '../resilience/backoff.ts';
 import type { Desk, DeskKeeper } from './desk.ts';
 import type { ResolvedPoolOptions } from './pool-options.ts';
-import { PoolWorker, type WorkerOwner } from './pool-worker.ts';
+import { PoolWorker } from './pool-worker.ts';
 import { workerLogic } from './worker-actor.ts';
 import type { WorkerKind } from './worker-port.ts';
+import type { WorkerOwner } from './worker-roles.ts';
 
 /** One of the pool's places for a worker. */
 interface Seat {

@@ -10,9 +10,10 @@ import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import { type AbortListener, listenToAbort, unlistenToAbort } from '../resilience/abort.ts';
-import type { Assignment, PoolWorker, WorkerHolder } from './pool-worker.ts';
+import type { PoolWorker } from './pool-worker.ts';
 import type { Waiting } from './wait-queue.ts';
 import type { WorkerFailure } from './worker-port.ts';
+import type { Assignment, WorkerHolder } from './worker-roles.ts';
 
 /** How something brought to a pool ended. */
 export type Ending =

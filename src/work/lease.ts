@@ -8,7 +8,8 @@ import { createError } from '../base/errors.ts';
 import { rejectLater } from '../resilience/call.ts';
 import type { Job } from './job.ts';
 import type { JobOptions } from './pool-options.ts';
-import type { PoolWorker, WorkerHolder } from './pool-worker.ts';
+import type { PoolWorker } from './pool-worker.ts';
+import type { WorkerHolder } from './worker-roles.ts';
 
 /** A worker that its holder alone may use, until it is released. */
 export interface Lease {

@@ -6,20 +6,14 @@
  * its four endings; once its owner has heard `gone`, it holds no timer and no process. What follows from a job's deadline, and
  * whether one is tried again, is the job's and the desk's business.
  */
-import {
-  type LeaseVerdict,
-  type PoolWorkerEvent,
-  poolWorkerMachine,
-} from '../../actors/pool-worker.machine.ts';
+import type { PoolWorkerEvent } from '../../actors/pool-worker.machine.ts';
 import { createError, isTroupeError, type TroupeError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
-import type { EventStream } from '../base/telemetry.ts';
-import type { ChartSnapshot } from '../chart/chart.ts';
-import { compileChart } from '../chart/compile.ts';
-import { ChartRunner } from '../chart/runner.ts';
+import type { Timer } from '../base/host.ts';
 import { LazyAlarm } from './lazy-alarm.ts';
 import { Pulse } from './pulse.ts';
-import { WorkerHistory, type WorkerTransition } from './worker-history.ts';
+import { describeEnd, type EndReport, endError, startError } from './worker-end.ts';
+import type { WorkerTransition } from './worker-history.ts';
+import { WorkerLife } from './worker-life.ts';
 import type {
   WorkerEnd,
   WorkerFailure,
@@ -28,59 +22,7 @@ import type {
   WorkerPortListeners,
   WorkerReady,
 } from './worker-port.ts';
-
-/** What a worker runs. Exactly one of the four endings is told. */
-export interface Assignment {
-  readonly name: string;
-  readonly args: unknown;
-  /** An instant of `host.monotonic()`; `Infinity` is none. */
-  readonly deadline: number;
-  succeeded(value: unknown, now: number): void;
-  failed(failure: WorkerFailure, now: number): void;
-  /** It gave up, because it was asked to or because it is shutting down. */
-  cancelled(now: number): void;
-  /** It ended with the job in flight: nobody knows how far it came. */
-  died(error: TroupeError, now: number): void;
-  /** Its deadline has passed, and it has not ended yet. Told at most once. */
-  overdue(): void;
-}
-
-/** How a worker is watched and ended. All ms, but `pingMisses`. */
-export interface WorkerSettings {
-  readonly pingEveryMs: number;
-  readonly pingTimeoutMs: number;
-  readonly pingMisses: number;
-  readonly cancelGraceMs: number;
-  readonly closeGraceMs: number;
-}
-
-/** Who has a worker, and hears of it. */
-export interface WorkerOwner {
-  readonly host: Host;
-  readonly events: EventStream;
-  readonly path: string;
-  readonly settings: WorkerSettings;
-  /** It came to take jobs. Comes before it is available for the first time. */
-  started(worker: PoolWorker, startMs: number): void;
-  /** It takes work from now on. */
-  available(worker: PoolWorker): void;
-  /** It takes no work any more, though nobody has taken it. */
-  unavailable(worker: PoolWorker): void;
-  /** The last of it is gone. Once. */
-  gone(worker: PoolWorker): void;
-}
-
-/** Who holds a worker between jobs. */
-export interface WorkerHolder {
-  /** It is gone. Once, and only while held. */
-  lost(): void;
-}
-
-/** Whoever waits for the same worker to start and to end: its actor. */
-export interface WorkerWatcher {
-  started(): void;
-  gone(): void;
-}
+import type { Assignment, WorkerHolder, WorkerOwner, WorkerWatcher } from './worker-roles.ts';
 
 /** Which worker to make. */
 export interface WorkerPlan {
@@ -89,8 +31,6 @@ export interface WorkerPlan {
   /** Which of the pool's places it fills. */
   readonly seat: number;
 }
-
-const chart = compileChart(poolWorkerMachine);
 
 const PORT_READY: PoolWorkerEvent = { type: 'port.ready' };
 const LEASE_TAKEN: PoolWorkerEvent = { type: 'lease.taken' };
@@ -102,12 +42,6 @@ const KILL_WANTED: PoolWorkerEvent = { type: 'kill.wanted' };
 const PORT_BROKE: PoolWorkerEvent = { type: 'port.broke' };
 const PORT_LOST: PoolWorkerEvent = { type: 'port.lost' };
 const PORT_ENDED: PoolWorkerEvent = { type: 'port.ended' };
-
-/** How an end looks to people: `exit code 1`, `signal SIGKILL`, `spawn python3 ENOENT`. */
-export const describeEnd = (end: WorkerEnd): string => {
-  if (end.error !== undefined) return end.error.message;
-  return end.signal === null ? `exit code ${end.code ?? 'unknown'}` : `signal ${end.signal}`;
-};
 
 export class PoolWorker implements WorkerPortListeners {
   readonly id: string;
@@ -125,12 +59,9 @@ export class PoolWorker implements WorkerPortListeners {
   watcher: WorkerWatcher | undefined;
   readonly #owner: WorkerOwner;
   readonly #workerKind: WorkerKind;
-  readonly #history: WorkerHistory;
+  readonly #life: WorkerLife;
   readonly #pulse: Pulse;
   readonly #alarm: LazyAlarm;
-  readonly #runner;
-  #lease: LeaseVerdict = 'withhold';
-  #sound = false;
   #port: WorkerPort | undefined;
   #openedAt = 0;
   #readyAt = 0;
@@ -149,10 +80,6 @@ export class PoolWorker implements WorkerPortListeners {
   #closeTimer: Timer | undefined;
   #retired = false;
   #told = false;
-  /** Where its chart stood, and why and when it is being stepped: for the history. */
-  #before: ChartSnapshot = chart.initial.snapshot;
-  #why = '';
-  #now = 0;
 
   constructor(plan: WorkerPlan, owner: WorkerOwner) {
     this.id = plan.id;
@@ -160,32 +87,26 @@ export class PoolWorker implements WorkerPortListeners {
     this.seat = plan.seat;
     this.#workerKind = plan.kind;
     this.#owner = owner;
-    this.#history = new WorkerHistory(owner.host.monotonic());
     this.#alarm = new LazyAlarm(owner.host, 'job', () => this.#job?.overdue());
     this.#pulse = new Pulse(owner.host, owner.settings, {
       ping: (id) => this.#ping(id),
-      idleSince: () => (this.takesWork ? this.#history.since : undefined),
+      idleSince: () => (this.takesWork ? this.#life.since : undefined),
       isTaken: () => this.#checkedOut,
       passed: () => this.#step(CHECK_PASSED, 'health_restored'),
       missed: (misses) => this.#missed(misses),
     });
-    this.#runner = new ChartRunner({
-      chart,
-      perform: {
-        decide: ({ lease }) => {
-          this.#lease = lease;
-        },
-        judge: ({ sound }) => {
-          this.#sound = sound;
-        },
-        probe: () => this.#pulse.probe(),
-        closePort: () => this.#close(),
-        killPort: () => this.#port?.kill(),
-        retire: () => this.#retire(),
+    const subject = {
+      probe: () => this.#pulse.probe(),
+      closePort: () => this.#close(),
+      killPort: () => this.#port?.kill(),
+      retire: () => this.#retire(),
+      moved: (from: string, to: string, reason: string, inStateMs: number) => {
+        const { events, path } = owner;
+        if (!events.active) return;
+        events.emit('pool.worker.transitioned', { path, worker: this.id, from, to, reason, inStateMs });
       },
-      onStep: ({ snapshot }) => this.#note(snapshot),
-    });
-    this.#runner.start();
+    };
+    this.#life = new WorkerLife(subject, owner.host.monotonic());
   }
 
   get pid(): number | undefined {
@@ -212,13 +133,12 @@ export class PoolWorker implements WorkerPortListeners {
   }
 
   /** Its two regions, for people. */
-  get states(): { readonly state: string; readonly health: string; readonly sinceMs: number } {
-    const { lifecycle, health } = regionsOf(this.#runner.snapshot);
-    return { state: lifecycle, health, sinceMs: this.#history.since };
+  get states(): WorkerLife['states'] {
+    return this.#life.states;
   }
 
   history(): readonly WorkerTransition[] {
-    return this.#history.list();
+    return this.#life.history();
   }
 
   // ── what its owner does with it ───────────────────────────────────────────────────────────
@@ -226,7 +146,7 @@ export class PoolWorker implements WorkerPortListeners {
   /** Starts it. What comes of it is told to the owner. One that was told to end before does not begin. */
   open(): void {
     if (this.#port !== undefined) return;
-    if (this.#lease === 'never') {
+    if (this.#life.isOver) {
       this.abandon();
       return;
     }
@@ -264,6 +184,7 @@ export class PoolWorker implements WorkerPortListeners {
       if (isTroupeError(error, 'ERR_JOB_INVALID') || isTroupeError(error, 'ERR_FRAME_TOO_LARGE')) throw error;
       const breach = isTroupeError(error) ? error : this.#protocolError('it could not be written to', error);
       this.broke(breach);
+      this.condemn('protocol_broken');
       throw breach;
     }
   }
@@ -324,23 +245,12 @@ export class PoolWorker implements WorkerPortListeners {
 
   /** What to say of its end when nobody was waiting for it. */
   endError(): TroupeError {
-    const how = this.end === undefined ? (this.#killedFor ?? 'it was not opened') : this.#how(this.end);
-    const data = {
-      worker: this.name,
-      how,
-      job: 'no job',
-      pid: this.pid,
-      lastStderr: this.end?.lastStderr ?? [],
-    };
-    return createError('ERR_WORKER_EXITED', data, { cause: this.#breach ?? this.end?.error, stack: false });
+    return endError(this.#report);
   }
 
   /** What to say when it ended before it took any job. */
   startError(): TroupeError {
-    if (this.#breach !== undefined) return this.#breach;
-    const how = this.end === undefined ? (this.#killedFor ?? 'it was not opened') : this.#how(this.end);
-    const data = { worker: this.name, why: how, lastStderr: this.end?.lastStderr ?? [] };
-    return createError('ERR_WORKER_START', data, { cause: this.end?.error, stack: false });
+    return startError(this.#report);
   }
 
   // ── what its port tells ───────────────────────────────────────────────────────────────────
@@ -348,8 +258,8 @@ export class PoolWorker implements WorkerPortListeners {
   ready(info: WorkerReady): void {
     this.info = info;
     const now = this.#owner.host.monotonic();
-    this.#move(PORT_READY, 'init_complete', now);
-    if (this.#lease !== 'offer') return;
+    this.#life.step(PORT_READY, 'init_complete', now);
+    if (!this.#life.offers) return;
     this.#readyAt = now;
     this.#pulse.start();
     this.#owner.started(this, now - this.#openedAt);
@@ -405,11 +315,11 @@ export class PoolWorker implements WorkerPortListeners {
   ended(end: WorkerEnd): void {
     this.end = end;
     const now = this.#owner.host.monotonic();
-    const how = this.#how(end);
+    const how = describeEnd(this.#report);
     this.#step(PORT_LOST, how, now);
     const job = this.#job;
     this.#job = undefined;
-    if (job !== undefined) job.died(this.#deathOf(job, end, how), now);
+    if (job !== undefined) job.died(endError(this.#report, job.name), now);
     const { events, path } = this.#owner;
     if (events.active) {
       const cause = this.#breach ?? end.error;
@@ -457,45 +367,14 @@ export class PoolWorker implements WorkerPortListeners {
     if (this.#holder === undefined) this.giveBack(now, reason);
   }
 
-  #how(end: WorkerEnd): string {
-    const how = describeEnd(end);
-    return this.#killedFor === undefined ? how : `${how}, killed: ${this.#killedFor}`;
-  }
-
-  #deathOf(job: Assignment, end: WorkerEnd, how: string): TroupeError {
-    const { code, signal, lastStderr } = end;
-    const data = { worker: this.name, job: job.name, how, pid: this.pid, code, signal, lastStderr };
-    const breach = this.#breach;
-    if (breach === undefined)
-      return createError('ERR_WORKER_EXITED', data, { cause: end.error, stack: false });
-    return createError(
-      'ERR_WORKER_PROTOCOL',
-      { ...data, why: breach.message },
-      { cause: breach, stack: false },
-    );
+  get #report(): EndReport {
+    const { name, pid, end } = this;
+    return { worker: name, pid, end, killedFor: this.#killedFor, breach: this.#breach };
   }
 
   #step(event: PoolWorkerEvent, reason: string, now = this.#owner.host.monotonic()): void {
-    this.#move(event, reason, now);
+    this.#life.step(event, reason, now);
     this.#tell();
-  }
-
-  #move(event: PoolWorkerEvent, reason: string, now: number): void {
-    this.#why = reason;
-    this.#now = now;
-    this.#runner.send(event);
-  }
-
-  #note(after: ChartSnapshot): void {
-    const from = regionsOf(this.#before).lifecycle;
-    const to = regionsOf(after).lifecycle;
-    this.#before = after;
-    if (from === to) return;
-    const reason = this.#why;
-    const inStateMs = this.#history.note(from, to, reason, this.#now);
-    const { events, path } = this.#owner;
-    if (!events.active) return;
-    events.emit('pool.worker.transitioned', { path, worker: this.id, from, to, reason, inStateMs });
   }
 
   #ping(id: number): void {
@@ -512,7 +391,7 @@ export class PoolWorker implements WorkerPortListeners {
 
   /** Tells the owner what a step has changed, once it is complete. */
   #tell(): void {
-    const takes = this.#lease === 'offer' && this.#sound;
+    const takes = this.#life.offers;
     if (takes !== this.takesWork) {
       this.takesWork = takes;
       if (takes) this.#owner.available(this);
@@ -541,6 +420,3 @@ export class PoolWorker implements WorkerPortListeners {
     this.#pulse.stop();
   }
 }
-
-const regionsOf = (snapshot: ChartSnapshot): { readonly lifecycle: string; readonly health: string } =>
-  snapshot.value as { lifecycle: string; health: string };
