@@ -503,6 +503,15 @@ export class Cell implements Runnable {
     else if (this.#pendingStop) this.#continueStop();
   }
 
+  get name(): string {
+    return this.ref.path;
+  }
+
+  /** As if a handler had thrown between two messages: for hosts that plan faults. */
+  crash(error: Error): void {
+    if (this.#phase >= RUNNING && this.#phase <= CLOSING && !this.#busy) this.#crash(error);
+  }
+
   #crash(error: unknown): void {
     this.#busy = false;
     if (this.#phase >= TERMINATING) this.end(reasonOf(error));

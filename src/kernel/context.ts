@@ -8,6 +8,7 @@ import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import type { Random } from '../base/random.ts';
 import { captureScope } from './async-context.ts';
+import { type Actions, BoundPlace } from './bound-place.ts';
 import type { Cell } from './cell.ts';
 import type {
   ActorContext,
@@ -17,6 +18,7 @@ import type {
   CallOptions,
   Request,
   SpawnOptions,
+  TellOptions,
   Told,
 } from './logic.ts';
 import { Mail, type Run, runMail, TELL } from './mail.ts';
@@ -29,8 +31,10 @@ import type { SystemOfActors } from './system.ts';
 
 const nothing = (): void => undefined;
 
-export class ActorContextOfCell implements ActorContext {
+export class ActorContextOfCell implements ActorContext, Actions {
   readonly #cell: Cell;
+  /** Handles bound to this incarnation, by place; most actors hold none. */
+  #handles: WeakMap<PlaceOfActor, unknown> | undefined = undefined;
 
   constructor(cell: Cell) {
     this.#cell = cell;
@@ -91,27 +95,38 @@ export class ActorContextOfCell implements ActorContext {
 
   tell(to: Addressee, message: unknown): Told {
     this.#fence('tell');
-    const mail = new Mail(TELL, message, this.trace);
+    return this.#tellCell(this.#find(to), nameOfAddressee(to), new Mail(TELL, message, this.trace));
+  }
+
+  tellPlace(place: PlaceOfActor, message: unknown, options: TellOptions | undefined): Told {
+    this.#fence('tell');
+    return this.#tellCell(place.cell, place.path, new Mail(TELL, message, options?.trace ?? this.trace));
+  }
+
+  #tellCell(target: Cell | undefined, path: string, mail: Mail): Told {
     if (this.system.carriesContext) mail.scope = captureScope();
-    const target = this.#find(to);
     if (target !== undefined) return target.accept(mail);
-    this.system.deadLetter(nameOfAddressee(to), message, this.path);
+    this.system.deadLetter(path, mail.message, this.path);
     return 'dropped';
   }
 
   call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
     this.#fence('call');
-    const cell = this.#cell;
     if (!isRef(to) && typeof to !== 'string') {
       const place = this.system.placeAt(to.path);
-      if (place !== undefined) return place.callFrom(cell, message, options);
+      if (place !== undefined) return place.callFrom(this.#cell, message, options);
     }
-    const from = { system: this.system, path: nameOfAddressee(to), issuer: cell };
+    const from = { system: this.system, path: nameOfAddressee(to), issuer: this.#cell };
     return makeCall(from, message, options, (call) => {
       const target = this.#find(to);
       if (target === undefined) refuseNoproc(call);
       else deliverCall(call, target);
     });
+  }
+
+  callPlace(place: PlaceOfActor, message: unknown, options: CallOptions | undefined): Promise<unknown> {
+    this.#fence('call');
+    return place.callFrom(this.#cell, message, options);
   }
 
   after(delayMs: number, message: unknown, options?: { readonly unref?: boolean }): ActorTimer {
@@ -157,6 +172,7 @@ export class ActorContextOfCell implements ActorContext {
   ): void {
     this.#fence('pipe');
     const cell = this.#cell;
+    cell.markPiped(promise);
     const bring = (map: () => unknown) => {
       cell.post(
         runMail(() => {
@@ -192,27 +208,39 @@ export class ActorContextOfCell implements ActorContext {
     const path = `${this.path}/${spec.id}`;
     return new Promise((resolve, reject) => {
       const place = system.adopt(spec, path);
-      const failed = (reason: ExitReason, code: 'ERR_INIT_FAILED' | 'ERR_NOPROC') => {
+      const over = (reason: ExitReason) => {
         system.release(place);
+        this.#inTurn(() => options.ended?.(reason));
+      };
+      const failed = (reason: ExitReason, code: 'ERR_INIT_FAILED' | 'ERR_NOPROC') => {
+        // Also to a handler that straggles: it must not wait for ever for what has ended with its actor.
         reject(system.startError(code, path, reason));
-        options.ended?.(reason);
+        over(reason);
       };
       system.launch(place, this.#cell, {
         supervises: false,
-        started: () => resolve(place.handle as H),
-        ignored: () => this.#inTurn(() => failed('normal', 'ERR_NOPROC')),
-        failed: (_cell, reason) => this.#inTurn(() => failed(reason, 'ERR_INIT_FAILED')),
-        ended: (_cell, reason) => {
-          system.release(place);
-          this.#inTurn(() => options.ended?.(reason));
-        },
+        started: () => resolve(this.handleOf(place) as H),
+        ignored: () => failed('normal', 'ERR_NOPROC'),
+        failed: (_cell, reason) => failed(reason, 'ERR_INIT_FAILED'),
+        ended: (_cell, reason) => over(reason),
       });
     });
   }
 
   get<H>(spec: Spec<H>): H {
     this.#fence('get');
-    return this.system.get(spec);
+    return this.handleOf(this.system.placeOf(spec as Spec<unknown>)) as H;
+  }
+
+  /** The handle of a place for this incarnation's own use; the same one whenever asked. */
+  handleOf(place: PlaceOfActor): unknown {
+    this.#handles ??= new WeakMap();
+    let handle = this.#handles.get(place);
+    if (handle === undefined) {
+      handle = place.spec.logic.handle(new BoundPlace(place, this));
+      this.#handles.set(place, handle);
+    }
+    return handle;
   }
 
   register(name: string): void {

@@ -185,8 +185,13 @@ export class SystemOfActors implements System {
   }
 
   get<H>(spec: Spec<H>): H {
-    const place = this.#specs.get(spec as Spec<unknown>);
-    if (place !== undefined) return place.handle as H;
+    return this.placeOf(spec as Spec<unknown>).handle as H;
+  }
+
+  /** @throws ERR_SPEC_UNKNOWN */
+  placeOf(spec: Spec<unknown>): PlaceOfActor {
+    const place = this.#specs.get(spec);
+    if (place !== undefined) return place;
     throw createError('ERR_SPEC_UNKNOWN', { id: isSpec(spec) ? spec.id : String(spec) });
   }
 

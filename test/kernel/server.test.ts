@@ -1,3 +1,4 @@
+/** The server: typed replies, refusals, crashes. */
 import { describe, expect, it } from 'vitest';
 import { actor } from '../../src/kernel/actor.ts';
 import { server } from '../../src/kernel/server.ts';
@@ -45,7 +46,10 @@ describe('server', () => {
     const refused = handle.call({ type: 'nope' });
     await expect(host.runUntil(refused)).rejects.toMatchObject({ code: 'ERR_NO_HANDLER' });
     const crashed = handle.call({ type: 'crash' });
-    await expect(host.runUntil(crashed)).rejects.toMatchObject({ code: 'ERR_CALLEE_ENDED', outcome: 'unknown' });
+    await expect(host.runUntil(crashed)).rejects.toMatchObject({
+      code: 'ERR_CALLEE_ENDED',
+      outcome: 'unknown',
+    });
     await expect(host.runUntil(handle.call({ type: 'get' }))).rejects.toMatchObject({ code: 'ERR_NOPROC' });
   });
 });
