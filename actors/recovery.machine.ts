@@ -80,6 +80,7 @@ export const recoveryMachine = setup({
   },
 }).createMachine({
   id: 'recovery',
+  description: 'One recovery: from the failure that it answers to one of three ends, within its budget.',
   initial: 'pending',
   meta: {
     events: {

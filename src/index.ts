@@ -40,9 +40,7 @@ export { type ServerHandle, type ServerOptions, server } from './kernel/server.t
 export { type Backoff, isSpec, type Spec, type SpecOptions } from './kernel/spec.ts';
 export { createSystem, type System, type SystemOptions } from './kernel/system.ts';
 export { drawTree, type TreeNode } from './kernel/tree.ts';
-export { createClassifier, defaultClassifier } from './recovery/classification.ts';
-export { type RecoveryHandle, recovery } from './recovery/recovery.ts';
-export type { RecoveryOptions } from './recovery/recovery-options.ts';
+export * from './recovery/index.ts';
 export * from './resilience/index.ts';
 export {
   type DynamicSupervisorHandle,

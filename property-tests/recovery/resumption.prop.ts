@@ -4,7 +4,7 @@ import { createSystem } from '../../src/kernel/system.ts';
 import type { Journal, JournalEntry } from '../../src/recovery/journal.ts';
 import type { StepContext } from '../../src/recovery/playbook.ts';
 import { recovery } from '../../src/recovery/recovery.ts';
-import { remedy, retry } from '../../src/recovery/remedy.ts';
+import { remedies } from '../../src/recovery/remedy.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 
 /** What is to be done: some steps that must all succeed, or one operation that succeeds at the n-th attempt. */
@@ -80,7 +80,11 @@ const live = async (scenario: Scenario, world: World, kept: string[], death?: De
   const system = createSystem({ host });
   const { journal, appended } = mortalJournal(kept, death);
   const { named, operation } = stepsOf(scenario, world);
-  const chosen = { all: remedy('rebuild'), chain: remedy('failover'), retry: retry(5, 'linear') };
+  const chosen = {
+    all: remedies.named('rebuild'),
+    chain: remedies.failover,
+    retry: remedies.retry(5, 'linear'),
+  };
   const spec = recovery('recovery', {
     journal,
     retryBackoff: { baseMs: 10, jitter: 'none' },

@@ -5,15 +5,16 @@
  * idempotent (a classification, or an error that carries one, is given back as it is). It performs no remedy.
  */
 import { check, fn, object, oneOf, resolveOptions } from '../base/options.ts';
-import { knownMatch, type Match, read, type Verdict, wordsOf } from './known-errors.ts';
+import { type KnownMatch, knownMatch, read, type Verdict, wordsOf } from './known-errors.ts';
 import {
-  ABANDON,
   CATEGORIES,
   type Category,
   DEFAULT_SEVERITIES,
   REMEDIES,
   type Remedy,
+  type RemedyChoice,
   type RemedyGrid,
+  remedies,
   resolveRemedy,
   SEVERITIES,
   type Severity,
@@ -74,7 +75,7 @@ export interface ClassifierOptions {
   /** Category → severity, where other than {@link DEFAULT_SEVERITIES}. */
   readonly severities?: Partial<Record<Category, Severity>>;
   /** Category → severity → remedy, where other than {@link REMEDIES}. */
-  readonly remedies?: Partial<Record<Category, Partial<Record<Severity, Remedy>>>>;
+  readonly remedies?: Partial<Record<Category, Partial<Record<Severity, RemedyChoice>>>>;
   /** The wall clock, ms since the epoch, for Retry-After dates; without it the response's own Date field is used. */
   readonly wall?: () => number;
 }
@@ -171,13 +172,13 @@ class TableClassifier implements Classifier {
     const carried = carriedIn(links);
     if (carried !== undefined) return carried;
     const found = this.#byUser(links) ?? this.#byTable(links);
-    const match = found?.match ?? { category: 'system' };
+    const match: KnownMatch = found?.match ?? { category: 'system' };
     const attempt = context.attempt ?? 1;
     const base = match.severity ?? this.severities[match.category];
     const severity = severityOf(base, { ...context, attempt });
     const remedy =
       severity === 'critical' && attempt > CRITICAL_ATTEMPTS
-        ? ABANDON
+        ? remedies.abandon
         : (match.remedy ?? this.remedies[match.category][severity]);
     return branded({
       category: match.category,
@@ -217,7 +218,7 @@ class TableClassifier implements Classifier {
 
 interface Found {
   readonly link: unknown;
-  readonly match: Match;
+  readonly match: KnownMatch;
 }
 
 /** The one place where a user's matcher is called. */
@@ -230,18 +231,28 @@ const ask = (matcher: (error: unknown) => unknown, error: unknown): unknown => {
 };
 
 /** What a matcher said, if it is a verdict at all: in the midst of a failure a wrong answer counts as none. */
-const matchOf = (verdict: unknown): Match | undefined => {
+const matchOf = (verdict: unknown): KnownMatch | undefined => {
   const category = typeof verdict === 'string' ? verdict : read(verdict, 'category');
   if (!CATEGORIES.includes(category as Category)) return undefined;
   const severity = read(verdict, 'severity');
-  const remedy = read(verdict, 'remedy');
+  const remedy = remedyIn(verdict);
   const retryAfterMs = read(verdict, 'retryAfterMs');
   return {
     category: category as Category,
     ...(SEVERITIES.includes(severity as Severity) && { severity: severity as Severity }),
-    ...(typeof read(remedy, 'kind') === 'string' && { remedy: remedy as Remedy }),
+    ...(remedy !== undefined && { remedy }),
     ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0 && { retryAfterMs }),
   };
+};
+
+const remedyIn = (verdict: unknown): Remedy | undefined => {
+  const remedy = read(verdict, 'remedy');
+  if (remedy === undefined) return undefined;
+  try {
+    return resolveRemedy('matcher', remedy as RemedyChoice);
+  } catch {
+    return undefined;
+  }
 };
 
 const matcherFunction = (matcher: Matcher, index: number): ((error: unknown) => unknown) => {

@@ -26,7 +26,10 @@ export const hear = (orchestrator: Orchestrator): (() => void) => {
   const { events, host, options } = orchestrator;
   const alarm = (subject: string, { error, heals, ownWaitMs = 0 }: Alarm): void => {
     if (!options.subjects.some((pattern) => matchesSubject(pattern, subject))) return;
-    const context = { component: subject };
+    const component = { component: subject };
+    const known = orchestrator.classify(error, component);
+    // It tells because it has contained its failure already: whatever the cause, nothing is critical any more.
+    const context = known.severity === 'critical' ? { ...component, severity: 'major' as const } : component;
     const classification = orchestrator.classify(error, context);
     const operation = undefined;
     const deadline = NO_DEADLINE;

@@ -6,7 +6,7 @@
  * wires. Reading an error never throws, whatever its getters do. It chooses no remedy: that is the grid's.
  */
 import type { ErrorCode } from '../base/errors.ts';
-import { ABANDON, type Category, type Remedy, type Severity } from './remedy.ts';
+import { type Category, type Remedy, type RemedyChoice, remedies, type Severity } from './remedy.ts';
 import { retryAfterMsOf } from './retry-after.ts';
 
 /** What a matcher knows of an error. */
@@ -15,13 +15,20 @@ export interface Match {
   /** Instead of the category's default; the severity rules still apply. */
   readonly severity?: Severity;
   /** Instead of the grid's. */
-  readonly remedy?: Remedy;
+  readonly remedy?: RemedyChoice;
   /** How long the other side asks to be left alone, ms. */
   readonly retryAfterMs?: number;
 }
 
+/** A match whose remedy has been checked. */
+export interface KnownMatch extends Match {
+  readonly remedy?: Remedy;
+}
+
 /** A category says all that a table needs to say, most of the time. */
 export type Verdict = Category | Match;
+
+type Known = Category | KnownMatch;
 
 /** A property of anything at all; `undefined` where there is none, or where reading it throws. */
 export const read = (value: unknown, key: PropertyKey): unknown => {
@@ -39,18 +46,22 @@ export const wordsOf = (value: unknown): readonly string[] => {
   return [read(value, 'code'), read(value, 'name'), read(value, 'type')].filter((w) => typeof w === 'string');
 };
 
-const UNWELCOME: Match = { category: 'system', severity: 'minor' };
-const USELESS: Match = { category: 'communication', remedy: ABANDON };
-const BUSY: Match = { category: 'resource', severity: 'minor' };
-const SCARCE: Match = { category: 'resource', severity: 'major' };
-const BRIEFLY_AWAY: Match = { category: 'connection', severity: 'minor' };
+const UNWELCOME: KnownMatch = { category: 'system', severity: 'minor' };
+const USELESS: KnownMatch = { category: 'communication', remedy: remedies.abandon };
+const BUSY: KnownMatch = { category: 'resource', severity: 'minor' };
+const SCARCE: KnownMatch = { category: 'resource', severity: 'major' };
+const BRIEFLY_AWAY: KnownMatch = { category: 'connection', severity: 'minor' };
 
 /** Every code of our own table. That none is missing is checked by the compiler, and by a test. */
-const OWN_CODES: Readonly<Record<ErrorCode, Verdict>> = {
+const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_OPTION_INVALID: 'system',
   ERR_OPTION_UNKNOWN: 'system',
   ERR_HOST_TRANSPORT: 'connection',
   ERR_SIMULATION_BUSY: 'system',
+  ERR_SIMULATION_FAILED: 'system',
+  // It stands for whatever may befall the thing that it was planned for.
+  ERR_SIMULATION_FAULT: 'connection',
+  ERR_SIMULATION_LEAK: 'system',
   ERR_SIMULATION_LIVELOCK: 'system',
   ERR_SIMULATION_UNSETTLED: 'system',
   ERR_CALL_TIMEOUT: 'timeout',
@@ -115,11 +126,11 @@ const OWN_CODES: Readonly<Record<ErrorCode, Verdict>> = {
   ERR_RESOURCE_OPEN: 'initialization',
 };
 
-const each = (words: string, verdict: Verdict): readonly (readonly [string, Verdict])[] =>
+const each = (words: string, verdict: Known): readonly (readonly [string, Known])[] =>
   words.split(' ').map((word) => [word, verdict] as const);
 
-const TABLE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
-  ...(Object.entries(OWN_CODES) as [string, Verdict][]),
+const TABLE: ReadonlyMap<string, Known> = new Map<string, Known>([
+  ...(Object.entries(OWN_CODES) as [string, Known][]),
   ...each(
     'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTCONN ESHUTDOWN EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENETRESET',
     'connection',
@@ -159,7 +170,7 @@ const TABLE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
   ...each('normal shutdown', UNWELCOME),
 ]);
 
-const byWord = (value: unknown): Verdict | undefined => {
+const byWord = (value: unknown): Known | undefined => {
   for (const word of wordsOf(value)) {
     const found = TABLE.get(word);
     if (found !== undefined) return found;
@@ -168,7 +179,7 @@ const byWord = (value: unknown): Verdict | undefined => {
 };
 
 /** A program that cannot be found or executed; the same codes elsewhere say nothing about a component. */
-const bySpawn = (value: unknown): Verdict | undefined => {
+const bySpawn = (value: unknown): Known | undefined => {
   const syscall = read(value, 'syscall');
   return typeof syscall === 'string' && syscall.startsWith('spawn') ? 'initialization' : undefined;
 };
@@ -191,7 +202,7 @@ const CRASHES = new Set(['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SI
 const LIMITS = new Set(['SIGKILL', 'SIGXCPU', 'SIGXFSZ']);
 
 /** How an OS process ended: `{ code, signal }` as Node tells it, or `{ exitCode, signalCode }`; shells say 128 + signal. */
-const byExit = (value: unknown): Verdict | undefined => {
+const byExit = (value: unknown): Known | undefined => {
   const signal = read(value, 'signalCode') ?? read(value, 'signal');
   const told = typeof signal === 'string' || signal === null;
   const code = read(value, 'exitCode') ?? (told ? read(value, 'code') : undefined);
@@ -203,16 +214,16 @@ const byExit = (value: unknown): Verdict | undefined => {
   return code === 126 || code === 127 ? 'initialization' : 'connection';
 };
 
-const withDelay = (match: Match, retryAfterMs: number | undefined): Match =>
+const withDelay = (match: KnownMatch, retryAfterMs: number | undefined): KnownMatch =>
   retryAfterMs === undefined ? match : { ...match, retryAfterMs };
 
 /** An HTTP answer, as a response or as the error of a client library. Other answers are the caller's own mistakes. */
-const byHttp = (value: unknown, wallMs: number | undefined): Verdict | undefined => {
+const byHttp = (value: unknown, wallMs: number | undefined): Known | undefined => {
   const response = read(value, 'response') ?? value;
   const status = read(value, 'status') ?? read(value, 'statusCode') ?? read(response, 'status');
   if (typeof status !== 'number') return undefined;
   const headers = read(value, 'headers') ?? read(response, 'headers');
-  const answer = (match: Match): Match => withDelay(match, readDelay(headers, wallMs));
+  const answer = (match: KnownMatch): KnownMatch => withDelay(match, readDelay(headers, wallMs));
   if (status === 408 || status === 504) return answer({ category: 'timeout' });
   if (status === 429 || status === 503) return answer(BUSY);
   if (status === 502) return answer({ category: 'connection' });
@@ -234,17 +245,17 @@ const saidDelay = (value: unknown): number | undefined => {
 };
 
 /** `{ shutdown: … }`: an actor that was asked to end. Handles have a method of that name, and are no errors. */
-const byReason = (value: unknown): Verdict | undefined => {
+const byReason = (value: unknown): Known | undefined => {
   const shutdown = read(value, 'shutdown');
   return shutdown === undefined || typeof shutdown === 'function' ? undefined : UNWELCOME;
 };
 
 /** A bare text that nobody has a word for is what an overstrained peer says instead of speaking the protocol. */
-const byText = (value: unknown): Verdict | undefined =>
+const byText = (value: unknown): Known | undefined =>
   typeof value === 'string' ? 'communication' : undefined;
 
 /** What is known of one error, not looking at what it wraps. `wallMs`: the wall clock, for dates in headers. */
-export const knownMatch = (value: unknown, wallMs: number | undefined): Match | undefined => {
+export const knownMatch = (value: unknown, wallMs: number | undefined): KnownMatch | undefined => {
   const verdict =
     bySpawn(value) ??
     byWord(value) ??

@@ -13,7 +13,7 @@ import type { Progress } from './journal.ts';
 import {
   AWAIT_HEALING,
   type Circuit,
-  type PlaybookEntry,
+  type ResolvedEntry,
   type RestartRequest,
   type Step,
 } from './playbook.ts';
@@ -87,7 +87,7 @@ const retrySteps = (run: Step | undefined, attempts: number): readonly PlannedSt
   run === undefined ? [] : Array.from({ length: attempts }, () => ({ name: 'retry', run }));
 
 /** The steps that a remedy calls for, given what a user has for the subject. */
-export const planFor = (remedy: Remedy, entry: PlaybookEntry | undefined, means: PlanMeans): Plan => {
+export const planFor = (remedy: Remedy, entry: ResolvedEntry | undefined, means: PlanMeans): Plan => {
   const base = { ...EMPTY, remedy: remedy.kind, otherwise: 'no_step' } as const;
   switch (remedy.kind) {
     case 'abandon':
@@ -123,7 +123,7 @@ export const planFor = (remedy: Remedy, entry: PlaybookEntry | undefined, means:
 };
 
 /** The remedy for a subject: its entry's, or what classification chose. */
-export const remedyFor = (classification: Classification, entry: PlaybookEntry | undefined): Remedy => {
+export const remedyFor = (classification: Classification, entry: ResolvedEntry | undefined): Remedy => {
   const own = entry?.remedy;
   if (typeof own !== 'function') return own ?? classification.remedy;
   try {

@@ -11,7 +11,7 @@ import { isSpec, type Spec } from '../kernel/spec.ts';
 import type { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import type { SupervisorHandle } from '../supervision/supervisor-handle.ts';
 import type { Classification } from './classification.ts';
-import { type Remedy, resolveRemedy } from './remedy.ts';
+import { type Remedy, type RemedyChoice, resolveRemedy } from './remedy.ts';
 import { matchesSubject } from './subject-pattern.ts';
 
 /** A step may return this: its subject's owner is at it already, so the recovery waits for the subject to heal. */
@@ -65,7 +65,7 @@ export interface PlaybookEntry {
   /** Patterns of paths: `*` is any run of characters within one part, `**` any number of parts. */
   readonly subjects: string | readonly string[];
   /** Instead of the remedy that classification chose. A function that throws leaves that one. */
-  readonly remedy?: Remedy | ((classification: Classification) => Remedy);
+  readonly remedy?: RemedyChoice | ((classification: Classification) => RemedyChoice);
   /** What `retry` runs where the report brings no operation. */
   readonly retry?: Step;
   /** What `circuit_break` may name. Those of the orchestrator are used for names that are not here. */
@@ -84,6 +84,7 @@ export interface PlaybookEntry {
 /** An entry after checking. */
 export interface ResolvedEntry extends PlaybookEntry {
   readonly subjects: readonly string[];
+  readonly remedy?: Remedy | ((classification: Classification) => RemedyChoice);
 }
 
 const STEP = fn<Step>();
@@ -151,11 +152,9 @@ const resolveEntry = (where: string, input: unknown): ResolvedEntry => {
   }
   const subjects = typeof entry.subjects === 'string' ? [entry.subjects] : [...entry.subjects];
   const { remedy } = entry;
-  return Object.freeze({
-    ...entry,
-    subjects: Object.freeze(subjects),
-    ...(typeof remedy === 'object' && { remedy: resolveRemedy(`${where}.remedy`, remedy) }),
-  });
+  const resolved = typeof remedy === 'object' ? resolveRemedy(`${where}.remedy`, remedy) : remedy;
+  const fixed = { ...entry, subjects: Object.freeze(subjects), ...(resolved && { remedy: resolved }) };
+  return Object.freeze(fixed as ResolvedEntry);
 };
 
 /** Checks a playbook. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN naming the entry */

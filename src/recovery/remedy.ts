@@ -4,7 +4,7 @@
  * Invariant: a total table, frozen data; every category has a remedy at every severity. It performs nothing: a remedy is
  * carried out by whoever owns the failed work (a retry policy, a breaker, the recovery orchestrator).
  */
-import { fits, integer, oneOf, resolveOptions, text } from '../base/options.ts';
+import { fits, integer, oneOf, refuse, resolveOptions, text } from '../base/options.ts';
 import type { BackoffKind } from '../resilience/backoff.ts';
 
 /** What kind of failure it was. */
@@ -69,18 +69,16 @@ const REMEDY_FIELDS = {
   circuit: fits<string | undefined>('a string', (v) => v === undefined || typeof v === 'string'),
 } as const;
 
-/** Checks and freezes a remedy; what is left out is "runs nothing, waits for nothing". */
-export const resolveRemedy = (
-  where: string,
-  input: Partial<Remedy> & { readonly kind: RemedyKind },
-): Remedy => {
-  const given = resolveOptions(where, input, REMEDY_FIELDS, {
-    attempts: 0,
-    backoff: 'none',
-    circuit: undefined,
-  });
-  return given as Remedy;
+/** A remedy as users write it: what is left out is "runs nothing, waits for nothing". */
+export type RemedyChoice = Partial<Remedy> & { readonly kind: RemedyKind };
+
+/** Checks and freezes a remedy. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
+export const resolveRemedy = (where: string, input: RemedyChoice): Remedy => {
+  if (input?.kind === undefined) refuse(where, 'kind', REMEDY_FIELDS.kind.expected, input?.kind);
+  return resolveOptions(where, input, REMEDY_FIELDS, REMEDY_DEFAULTS) as Remedy;
 };
+
+const REMEDY_DEFAULTS = { attempts: 0, backoff: 'none' as RemedyBackoff, circuit: undefined };
 
 const remedyOf = (
   kind: RemedyKind,
@@ -89,18 +87,25 @@ const remedyOf = (
   circuit?: string,
 ): Remedy => Object.freeze({ kind, attempts, backoff, circuit });
 
-/** Runs the operation again, at most `attempts` times. */
-export const retry = (attempts: number, backoff: RemedyBackoff = 'exponential'): Remedy =>
-  resolveRemedy('retry()', { kind: 'retry', attempts, backoff });
-/** Opens the named circuit. */
-export const circuitBreak = (circuit: string): Remedy =>
-  resolveRemedy('circuitBreak()', { kind: 'circuit_break', circuit });
-/** A remedy of the playbook, by name: `failover`, `restart`, `stop`, or one of the user's own. */
-export const remedy = (kind: RemedyKind): Remedy =>
-  kind === 'failover' ? FAILOVER : resolveRemedy('remedy()', { kind });
-
-export const FAILOVER: Remedy = remedyOf('failover', 1);
-export const ABANDON: Remedy = remedyOf('abandon');
+/** Remedies by name, for playbooks and classifiers. */
+export const remedies = Object.freeze({
+  /** Runs the operation again, at most `attempts` times. */
+  retry: (attempts: number, backoff: RemedyBackoff = 'exponential'): Remedy =>
+    resolveRemedy('remedies.retry()', { kind: 'retry', attempts, backoff }),
+  /** Records the failure with the named circuit. */
+  circuitBreak: (circuit: string): Remedy =>
+    resolveRemedy('remedies.circuitBreak()', { kind: 'circuit_break', circuit }),
+  /** Tries the steps of `failover` in order, until one succeeds. */
+  failover: remedyOf('failover', 1),
+  /** Asks the owner to start it anew. */
+  restart: remedyOf('restart'),
+  /** Runs `stop`, then `cleanup`. */
+  stop: remedyOf('stop'),
+  /** Knows that nothing helps. */
+  abandon: remedyOf('abandon'),
+  /** One of the playbook's own `remedies`. */
+  named: (kind: string): Remedy => resolveRemedy('remedies.named()', { kind }),
+});
 
 /** Category → severity → remedy. */
 export type RemedyGrid = Readonly<Record<Category, Readonly<Record<Severity, Remedy>>>>;
@@ -117,12 +122,12 @@ export const REMEDIES: RemedyGrid = Object.freeze({
   initialization: row(circuit('worker_initialization'), exponential(3), linear(2)),
   connection: row(circuit('pool_connections'), exponential(5), linear(3)),
   communication: row(circuit('communication_failures'), exponential(3), linear(3)),
-  timeout: row(ABANDON, exponential(2), linear(3)),
-  resource: row(circuit('pool_resources'), FAILOVER, linear(2)),
-  health_check: row(ABANDON, exponential(2), linear(3)),
-  session: row(ABANDON, linear(2), linear(3)),
-  remote: row(FAILOVER, FAILOVER, linear(2)),
-  system: row(ABANDON, ABANDON, ABANDON),
+  timeout: row(remedies.abandon, exponential(2), linear(3)),
+  resource: row(circuit('pool_resources'), remedies.failover, linear(2)),
+  health_check: row(remedies.abandon, exponential(2), linear(3)),
+  session: row(remedies.abandon, linear(2), linear(3)),
+  remote: row(remedies.failover, remedies.failover, linear(2)),
+  system: row(remedies.abandon, remedies.abandon, remedies.abandon),
 });
 
 /** The severity of an error of a category, unless something says otherwise. Source: DSPex's pool error handler. */

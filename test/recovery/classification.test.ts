@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { createError, ERRORS, type ErrorCode } from '../../src/base/errors.ts';
+import { createError } from '../../src/base/errors.ts';
 import {
   carry,
   classificationOf,
@@ -10,16 +10,12 @@ import {
   type FailureContext,
   isClassification,
 } from '../../src/recovery/classification.ts';
-import { knownMatch } from '../../src/recovery/known-errors.ts';
 import {
-  ABANDON,
   CATEGORIES,
   type Category,
-  circuitBreak,
   DEFAULT_SEVERITIES,
   REMEDIES,
-  remedy,
-  retry,
+  remedies,
   type Severity,
 } from '../../src/recovery/remedy.ts';
 
@@ -117,9 +113,11 @@ describe('severity rules', () => {
   it('critical beyond attempt two is abandoned, whatever the grid says', () => {
     const context = { severity: 'critical' } as const;
     expect(classify('python_exception', { ...context, attempt: 2 }).remedy.kind).toBe('failover');
-    expect(classify('python_exception', { ...context, attempt: 3 }).remedy).toBe(ABANDON);
-    const own = createClassifier({ matchers: [() => ({ category: 'connection', remedy: retry(9) })] });
-    expect(own.classify(1, { ...context, attempt: 3 }).remedy).toBe(ABANDON);
+    expect(classify('python_exception', { ...context, attempt: 3 }).remedy).toBe(remedies.abandon);
+    const own = createClassifier({
+      matchers: [() => ({ category: 'connection', remedy: remedies.retry(9) })],
+    });
+    expect(own.classify(1, { ...context, attempt: 3 }).remedy).toBe(remedies.abandon);
   });
 });
 
@@ -158,160 +156,6 @@ describe('raw tags', () => {
       expect(short(malformed)).toBe('system/critical/abandon');
     },
   );
-});
-
-describe('built-in matchers', () => {
-  it.each([
-    ['ECONNREFUSED', 'connection'],
-    ['ECONNRESET', 'connection'],
-    ['EPIPE', 'connection'],
-    ['EHOSTUNREACH', 'connection'],
-    ['ENOTFOUND', 'connection'],
-    ['EAI_AGAIN', 'connection'],
-    ['UND_ERR_SOCKET', 'connection'],
-    ['ETIMEDOUT', 'timeout'],
-    ['UND_ERR_CONNECT_TIMEOUT', 'timeout'],
-    ['EMFILE', 'resource'],
-    ['ENFILE', 'resource'],
-    ['ENOSPC', 'resource'],
-    ['ENOMEM', 'resource'],
-    ['EPROTO', 'communication'],
-    ['EADDRINUSE', 'initialization'],
-  ])('%s → %s', (code, category) => {
-    expect(classify(coded(code))).toMatchObject({ category, code });
-  });
-
-  it('a fetch that failed is what its cause is', () => {
-    const failed = new TypeError('fetch failed', { cause: coded('ECONNREFUSED') });
-    expect(classify(failed)).toMatchObject({ category: 'connection', code: 'ECONNREFUSED', error: failed });
-  });
-  it('of an aggregate the first member that is known decides', () => {
-    const both = new AggregateError([new Error('?'), coded('ETIMEDOUT'), coded('EPIPE')]);
-    expect(short(both)).toBe('timeout/major/retry');
-  });
-  it('the outermost known error decides', () => {
-    expect(short(Object.assign(coded('ETIMEDOUT'), { cause: coded('EPIPE') }))).toBe('timeout/major/retry');
-  });
-  it("the caller's own abort is no failure of anything, a TimeoutError is", () => {
-    expect(short(AbortSignal.abort().reason)).toBe('system/minor/abandon');
-    expect(short(new DOMException('late', 'TimeoutError'))).toBe('timeout/major/retry');
-  });
-  it('a program that cannot be executed is a failed start', () => {
-    const error = Object.assign(coded('ENOENT'), { syscall: 'spawn nowhere' });
-    expect(short({ code: null, signal: null, error })).toBe('initialization/critical/circuit_break');
-    expect(short(coded('ENOENT'))).toBe('system/critical/abandon');
-  });
-
-  it.each([
-    [{ code: 139, signal: null }, 'remote/major/failover'],
-    [{ code: 134, signal: null }, 'remote/major/failover'],
-    [{ code: 137, signal: null }, 'resource/major/failover'],
-    [{ code: -9, signal: null }, 'resource/major/failover'],
-    [{ code: null, signal: 'SIGKILL' }, 'resource/major/failover'],
-    [{ code: null, signal: 'SIGSEGV' }, 'remote/major/failover'],
-    [{ code: null, signal: 'SIGABRT' }, 'remote/major/failover'],
-    [{ exitCode: null, signalCode: 'SIGBUS' }, 'remote/major/failover'],
-    [{ code: null, signal: 'SIGTERM' }, 'connection/major/retry'],
-    [{ code: 1, signal: null }, 'connection/major/retry'],
-    [{ exitCode: 0 }, 'connection/major/retry'],
-    [{ code: 127, signal: null }, 'initialization/critical/circuit_break'],
-    // A bare numeric code is a gRPC status or anything else, not an exit.
-    [{ code: 14 }, 'system/critical/abandon'],
-  ])('an OS process that ended as %o → %s', (end, expected) => {
-    expect(short(end)).toBe(expected);
-    expect(short({ error: end })).toBe(expected);
-  });
-
-  it.each([
-    [408, 'timeout/major/retry'],
-    [429, 'resource/minor/retry'],
-    [500, 'remote/major/failover'],
-    [502, 'connection/major/retry'],
-    [503, 'resource/minor/retry'],
-    [504, 'timeout/major/retry'],
-    [599, 'remote/major/failover'],
-    [404, 'system/critical/abandon'],
-    [200, 'system/critical/abandon'],
-  ])('HTTP %i → %s', (status, expected) => {
-    expect(short({ status })).toBe(expected);
-    expect(short({ statusCode: status })).toBe(expected);
-    expect(short(Object.assign(new Error('client'), { response: { status } }))).toBe(expected);
-  });
-
-  it.each([
-    ['normal', 'system/minor/abandon'],
-    ['shutdown', 'system/minor/abandon'],
-    [{ shutdown: 'deploy' }, 'system/minor/abandon'],
-    ['killed', 'connection/major/retry'],
-    ['noproc', 'connection/major/retry'],
-    [{ gaveUp: { last: { error: coded('ECONNRESET') } } }, 'connection/major/retry'],
-    [{ gaveUp: { last: { error: new TypeError('bug') } } }, 'system/critical/abandon'],
-  ])('the exit reason %o → %s', (reason, expected) => {
-    expect(short(reason)).toBe(expected);
-  });
-});
-
-describe('Retry-After', () => {
-  const at = Date.UTC(2026, 0, 2, 3, 4, 5);
-  const classifier = createClassifier({ wall: () => at });
-  const delayOf = (headers: unknown, by = classifier): number | undefined =>
-    by.classify({ status: 503, headers }).retryAfterMs;
-
-  it.each([
-    ['120', 120_000],
-    [' 0 ', 0],
-    ['Fri, 02 Jan 2026 03:05:05 GMT', 60_000],
-    ['Friday, 02-Jan-26 03:05:05 GMT', 60_000],
-    ['Fri Jan  2 03:05:05 2026', 60_000],
-    ['Fri, 02 Jan 2026 03:00:00 GMT', 0],
-    ['-1', undefined],
-    ['1.5', undefined],
-    ['soon', undefined],
-    ['', undefined],
-    ['9'.repeat(100_000), undefined],
-    ['Fri, 02 Foo 2026 03:05:05 GMT', undefined],
-    ['Fri, 02 Jan 2026 24:05:05 GMT', undefined],
-  ])('%j is %s ms', (field, expected) => {
-    expect(delayOf({ 'Retry-After': field })).toBe(expected);
-  });
-  it('is read from Headers, Maps, plain objects of any case, arrays and numbers', () => {
-    expect(delayOf(new Headers({ 'Retry-After': '2' }))).toBe(2_000);
-    expect(delayOf(new Map([['retry-after', '2']]))).toBe(2_000);
-    expect(delayOf({ 'RETRY-AFTER': ['2', '3'] })).toBe(2_000);
-    expect(delayOf({ 'retry-after': 2 })).toBe(2_000);
-  });
-  it('without a clock a date counts from the response’s own Date', () => {
-    const headers = { date: 'Fri, 02 Jan 2026 03:04:00 GMT', 'retry-after': 'Fri, 02 Jan 2026 03:05:00 GMT' };
-    expect(delayOf(headers, defaultClassifier)).toBe(60_000);
-    expect(delayOf({ 'retry-after': headers['retry-after'] }, defaultClassifier)).toBeUndefined();
-  });
-  it('headers that throw when read say nothing', () => {
-    const get = () => {
-      throw new Error('trap');
-    };
-    expect(delayOf({ get })).toBeUndefined();
-  });
-});
-
-describe('our own codes', () => {
-  it.each(Object.keys(ERRORS) as ErrorCode[])('%s has a class, with its brand and without', (code) => {
-    const match = knownMatch(createError(code, {}), undefined);
-    expect(CATEGORIES).toContain(match?.category);
-    expect(knownMatch(structuredClone({ code }), undefined)).toEqual(match);
-    expect(knownMatch({ code: `${code}_X` }, undefined)).toBeUndefined();
-  });
-  it('the rejection by an open breaker can be outlasted: it says for how long', () => {
-    const rejected = createError('ERR_BREAKER_OPEN', { breaker: 'b', retryAfterMs: 700 });
-    expect(classify(rejected)).toMatchObject({ category: 'connection', retryable: true, retryAfterMs: 700 });
-  });
-  it('a restarting target is away for a while', () => {
-    const rejected = createError('ERR_RESTARTING', { target: 't', retryAfterMs: 40 });
-    expect(classify(rejected)).toMatchObject({ retryable: true, retryAfterMs: 40 });
-  });
-  it("a caller's own abort and a shutdown are never fought", () => {
-    for (const code of ['ERR_CALL_ABORTED', 'ERR_JOB_ABORTED', 'ERR_STOPPING', 'ERR_POOL_DRAINING'] as const)
-      expect(short(createError(code, {}))).toBe('system/minor/abandon');
-  });
 });
 
 describe('retryable', () => {
@@ -394,7 +238,10 @@ describe('extending the table', () => {
   it('severities and remedies replace cells, and leave the others', () => {
     const classifier = createClassifier({
       severities: { session: 'critical' },
-      remedies: { session: { critical: circuitBreak('mine') }, timeout: { major: remedy('flush') } },
+      remedies: {
+        session: { critical: remedies.circuitBreak('mine') },
+        timeout: { major: remedies.named('flush') },
+      },
     });
     expect(classifier.classify('session_expired')).toMatchObject({
       severity: 'critical',
@@ -427,7 +274,7 @@ describe('extending the table', () => {
     [{ matchers: [{ X: 'nonsense' }] }, 'ERR_OPTION_INVALID'],
     [{ severities: { session: 'awful' } }, 'ERR_OPTION_INVALID'],
     [{ severities: { sesion: 'minor' } }, 'ERR_OPTION_UNKNOWN'],
-    [{ remedies: { session: { awful: ABANDON } } }, 'ERR_OPTION_UNKNOWN'],
+    [{ remedies: { session: { awful: remedies.abandon } } }, 'ERR_OPTION_UNKNOWN'],
     [{ remedies: { session: { minor: { kind: 'retry', attempts: -1 } } } }, 'ERR_OPTION_INVALID'],
     [{ remedies: { nothing: {} } }, 'ERR_OPTION_UNKNOWN'],
     [{ wall: 3 }, 'ERR_OPTION_INVALID'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { actor } from '../../src/kernel/actor.ts';
 import { server } from '../../src/kernel/server.ts';
-import { remedy } from '../../src/recovery/remedy.ts';
+import { remedies } from '../../src/recovery/remedy.ts';
 import { circuitBreaker } from '../../src/resilience/circuit-breaker-spec.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
 import { coded, setUp } from './setup.ts';
@@ -122,7 +122,7 @@ describe('a supervisor that gave up', () => {
       playbook: [
         {
           subjects: 'outer/*',
-          remedy: remedy('restart'),
+          remedy: remedies.restart,
           restart: ({ subject }) => {
             asked.push(subject);
             return 'restarted';

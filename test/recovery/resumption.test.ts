@@ -3,7 +3,7 @@ import { createSystem } from '../../src/kernel/system.ts';
 import { classificationData, defaultClassifier } from '../../src/recovery/classification.ts';
 import { type Journal, type JournalEntry, MemoryJournal } from '../../src/recovery/journal.ts';
 import { recovery } from '../../src/recovery/recovery.ts';
-import { remedy } from '../../src/recovery/remedy.ts';
+import { remedies } from '../../src/recovery/remedy.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { coded, failing, held, setUp } from './setup.ts';
 
@@ -35,7 +35,7 @@ describe('when the orchestrator crashes', () => {
       playbook: [
         {
           subjects: '**',
-          remedy: remedy('rebuild'),
+          remedy: remedies.named('rebuild'),
           remedies: {
             rebuild: { drop: () => done.push('drop'), load: () => done.push('load'), check: last.step },
           },
@@ -97,7 +97,11 @@ describe('when the orchestrator crashes', () => {
     const two = held();
     const { host, handle, crash } = await setUp({
       playbook: [
-        { subjects: '**', remedy: remedy('both'), remedies: { both: { one: one.step, two: two.step } } },
+        {
+          subjects: '**',
+          remedy: remedies.named('both'),
+          remedies: { both: { one: one.step, two: two.step } },
+        },
       ],
     });
     const { done } = handle.report(coded('EPIPE'), SUBJECT);
@@ -178,7 +182,7 @@ const nextProcess = async (journal: Journal, effects: string[]) => {
     playbook: [
       {
         subjects: '**',
-        remedy: remedy('rebuild'),
+        remedy: remedies.named('rebuild'),
         remedies: {
           rebuild: { drop: ({ key }) => effects.push(key), load: ({ key }) => effects.push(key) },
         },
