@@ -64,6 +64,24 @@ export const ERRORS = {
     'simulated host: {method}() was called while {running}() still runs',
     'Await each call that drives the simulated host before the next one.',
   ),
+  ERR_SIMULATION_FAILED: entry(
+    'SimulationError',
+    'unknown',
+    'simulation {scenario}: {property}: {why}{hint}',
+    'The smallest run that shows it was written to data.file; replay it as the message says.',
+  ),
+  ERR_SIMULATION_FAULT: entry(
+    'SimulationError',
+    'unknown',
+    'a fault as planned at {point}: {kind}',
+    'The simulated host wanted it; whatever it befell has to cope.',
+  ),
+  ERR_SIMULATION_LEAK: entry(
+    'SimulationError',
+    'not_started',
+    'real {what} was used inside a simulation',
+    'Its stack names the culprit: take time, timers, chance and ids from the host, or it cannot be replayed.',
+  ),
   ERR_SIMULATION_LIVELOCK: entry(
     'SimulationError',
     'unknown',

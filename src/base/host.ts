@@ -127,13 +127,13 @@ export interface Host {
   newId(kind: string): string;
   spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort;
   readonly transport: Transport;
-  /** The fault to have at this point, if any; always `undefined` in production. */
-  fault(point: string): Fault | undefined;
+  /** The fault to have at this point, if any; always `undefined` in production. `subject`: whom it would befall. */
+  fault(point: string, subject?: string): Fault | undefined;
   /**
    * Which of `ready` runnable things goes next. Absent in production, where it is always the first; a simulated
-   * host explores the others.
+   * host explores the others. `who` names them, for those who schedule by priority.
    */
-  readonly choose?: (ready: number, label: string) => number;
+  readonly choose?: (ready: number, label: string, who?: (index: number) => object | undefined) => number;
   /** Called when the loop is found to have been stalled; returns the function that stops the calls. */
   onStall(listener: StallListener): () => void;
 }

@@ -6,13 +6,18 @@
  * message and is a step of its own.
  */
 import { Deque } from '../base/deque.ts';
-import type { Host } from '../base/host.ts';
+import { createError } from '../base/errors.ts';
+import type { Fault, Host } from '../base/host.ts';
 
 /** What the scheduler runs. `activate` handles up to `budget` messages and says how many it handled. */
 export interface Runnable {
   scheduled: boolean;
   activate(budget: number): number;
   readonly runnable: boolean;
+  /** Where it stands, for a host that plans faults. */
+  readonly name?: string;
+  /** Crashes between two messages, as if a handler had thrown. Asked for by simulated hosts only. */
+  crash?(error: Error): void;
 }
 
 /** Messages that one actor may handle before the next has its turn. Owner: scheduler. */
@@ -65,16 +70,37 @@ export class Scheduler {
     return false;
   }
 
-  #chosenStep(choose: (ready: number, label: string) => number): void {
-    const index = this.#queue.size > 1 ? choose(this.#queue.size, 'actor') : 0;
+  #chosenStep(choose: NonNullable<Host['choose']>): void {
+    const index = this.#queue.size > 1 ? choose(this.#queue.size, 'actor', this.#who) : 0;
     const cell = this.#queue.removeAt(index);
-    if (cell !== undefined) {
-      cell.scheduled = false;
-      cell.activate(1);
-      if (cell.runnable) this.#requeue(cell);
-    }
+    if (cell !== undefined) this.#activateUnderFaults(cell);
     if (this.#queue.size > 0) this.#host.step('turn', this.#turn);
     else this.#armed = false;
+  }
+
+  readonly #who = (index: number): object | undefined => this.#queue.at(index);
+
+  /** In simulation alone: the host may want the mail to be late, or a crash before or after a message. */
+  #activateUnderFaults(cell: Runnable): void {
+    const delay = this.#host.fault('mailbox.delay', cell.name);
+    if (delay !== undefined) {
+      this.#host.timer(delay.value ?? 1, 'mailbox.delay', () => {
+        cell.scheduled = false;
+        if (cell.runnable) this.schedule(cell);
+      });
+      return;
+    }
+    cell.scheduled = false;
+    const before = this.#host.fault('actor.before', cell.name);
+    if (before === undefined) cell.activate(1);
+    else this.#crash(cell, 'actor.before', before);
+    const after = this.#host.fault('actor.after', cell.name);
+    if (after !== undefined) this.#crash(cell, 'actor.after', after);
+    if (cell.runnable) this.#requeue(cell);
+  }
+
+  #crash(cell: Runnable, point: string, { kind }: Fault): void {
+    cell.crash?.(createError('ERR_SIMULATION_FAULT', { point, kind }));
   }
 
   #requeue(cell: Runnable): void {

@@ -5,7 +5,7 @@
  * a method, a job is answered at most once, `ended` comes once and last. What a real worker could not do, it cannot.
  */
 import { createError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
+import type { Fault, Host, Timer } from '../base/host.ts';
 import type {
   WorkerEnd,
   WorkerJob,
@@ -66,6 +66,17 @@ const isAnswer = (value: unknown): value is ScriptedAnswer =>
   typeof value === 'object' && value !== null && typeof (value as { do?: unknown }).do === 'string';
 
 const LIVING = { code: null, signal: null };
+const READY: ScriptedStart = { do: 'ready' };
+
+/** What a planned fault makes of a start: the fault's `kind` is what it does, `value` after how many ms. */
+const startOf = ({ kind, value }: Fault): ScriptedStart =>
+  ({
+    do: kind === 'ENOENT' ? 'fail' : kind,
+    ...(value === undefined ? {} : { afterMs: value }),
+  }) as ScriptedStart;
+
+const answerOf = ({ kind, value }: Fault): ScriptedAnswer =>
+  ({ do: kind, ...(value === undefined ? {} : { afterMs: value }) }) as ScriptedAnswer;
 
 /** One scripted worker, as its pool and as its test see it. */
 export class ScriptedPort implements WorkerPort {
@@ -99,18 +110,18 @@ export class ScriptedPort implements WorkerPort {
     this.pid = 10_000 + plan.number;
     this.#options = plan.options;
     this.#listeners = listeners;
-    this.#start(plan.options.start?.(plan.number) ?? { do: 'ready' });
+    const planned = host.fault('worker.start', plan.id);
+    this.#start(planned === undefined ? (plan.options.start?.(plan.number) ?? READY) : startOf(planned));
   }
 
-  // ── as its pool uses it ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── as its pool uses it ───────────────────────────────────────────────────────────────────
 
   run(job: WorkerJob): void {
     if (this.over || this.killed) {
       const data = { worker: this.id, why: 'it has ended' };
       throw createError('ERR_WORKER_PROTOCOL', data, { outcome: 'not_started' });
     }
-    const answer =
-      this.#options.job?.(job, this) ?? (isAnswer(job.args) ? job.args : { do: 'succeed', value: job.args });
+    const answer = this.#answerTo(job);
     if (answer.do === 'refuse') throw createError('ERR_JOB_INVALID', { job: job.name, why: 'as scripted' });
     this.jobs.push(job);
     this.#running = { job, answer };
@@ -135,6 +146,7 @@ export class ScriptedPort implements WorkerPort {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    if (this.#host.fault('worker.close', this.id) !== undefined) return;
     const { closeMs = 0 } = this.#options;
     this.#later(closeMs, () => this.#end({ ...LIVING, code: 0 }));
   }
@@ -142,11 +154,11 @@ export class ScriptedPort implements WorkerPort {
   kill(): void {
     if (this.killed || this.over) return;
     this.killed = true;
-    const { killMs = 0 } = this.#options;
+    const killMs = this.#host.fault('worker.kill', this.id)?.value ?? this.#options.killMs ?? 0;
     this.#unstoppable(killMs, () => this.#end({ ...LIVING, signal: 'SIGKILL' }));
   }
 
-  // ── as its test uses it ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── as its test uses it ───────────────────────────────────────────────────────────────────
 
   /** It ends by itself, as by a crash or somebody's `kill`. */
   exit(how: { readonly code?: number; readonly signal?: string } = { code: 1 }): void {
@@ -181,7 +193,14 @@ export class ScriptedPort implements WorkerPort {
     if (this.#running !== undefined) this.#act(answer, this.#running.job);
   }
 
-  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── inside ────────────────────────────────────────────────────────────────────────────────
+
+  #answerTo(job: WorkerJob): ScriptedAnswer {
+    const planned = this.#host.fault('worker.job', this.id);
+    if (planned !== undefined) return answerOf(planned);
+    const told = isAnswer(job.args) ? job.args : undefined;
+    return this.#options.job?.(job, this) ?? told ?? { do: 'succeed', value: job.args };
+  }
 
   #start(start: ScriptedStart): void {
     if (start.do === 'fail') {

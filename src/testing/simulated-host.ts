@@ -21,16 +21,23 @@ import {
   type TimerOptions,
   type Transport,
 } from '../base/host.ts';
-import { integer, listOf, resolveOptions } from '../base/options.ts';
+import { flag, fn, integer, listOf, resolveOptions } from '../base/options.ts';
 import { createRandom, type Random } from '../base/random.ts';
 import { TimerWheel, type WheelTimer } from '../base/timer-wheel.ts';
 import { type Outside, SimulatedProcess } from './simulated-process.ts';
 import { createSimulatedTransport } from './simulated-transport.ts';
+import { Trace } from './trace.ts';
 
-/** Captured once, so that a test that fakes timers cannot fake this one. */
-const { setImmediate: nextTurn } = globalThis;
-/** Lets all promise jobs that are ready run, and those that they make ready. */
-const drainPromiseJobs = (): Promise<void> => new Promise((resolve) => nextTurn(resolve));
+/** Captured once, so that a test that fakes timers cannot fake these. */
+const { setImmediate: nextTurn, process } = globalThis;
+const { nextTick } = process;
+/** Lets everything that Node itself has queued run: ticks, promise jobs, and what they queue in turn. */
+const takeTurn = (): Promise<void> => new Promise((resolve) => nextTurn(resolve));
+/**
+ * Lets all promise jobs that are ready run, and those that they make ready, without a turn of the loop: from within a
+ * promise job, a tick comes when no job is left.
+ */
+const drainPromiseJobs = (): Promise<void> => new Promise((resolve) => nextTick(resolve));
 
 /** Where wall time starts: 2030-01-01T00:00:00Z. */
 export const SIMULATED_EPOCH_MS = 1_893_456_000_000;
@@ -48,10 +55,27 @@ export interface SimulatedHostOptions {
   readonly seed?: number;
   /** Steps at one instant that count as a livelock. Default 1,000,000. */
   readonly stepLimit?: number;
+  /** Takes the decisions instead of `choices`, and has them kept as `taken`. */
+  readonly decide?: Decide;
+  /** Whether the labels of all that happens are kept, beside their hash. Default `false`. */
+  readonly traced?: boolean;
 }
 
-const OPTIONS = { choices: listOf(integer()), seed: integer(), stepLimit: integer(1) };
-const DEFAULTS = { choices: [] as readonly number[], seed: 1, stepLimit: STEP_LIMIT };
+/** Chooses among `ready` possibilities; 0 is the benign one. `who` tells the candidates of a schedule apart. */
+export type Decide = (
+  ready: number,
+  label: string,
+  who: ((index: number) => object | undefined) | undefined,
+) => number;
+
+const OPTIONS = {
+  choices: listOf(integer()),
+  seed: integer(),
+  stepLimit: integer(1),
+  decide: fn<Decide>(),
+  traced: flag,
+};
+const DEFAULTS = { choices: [] as readonly number[], seed: 1, stepLimit: STEP_LIMIT, traced: false };
 
 /** Something to run: a step, or an arrival from outside on its link. */
 interface Ready {
@@ -71,7 +95,7 @@ export interface PendingTimer {
 export type FaultPlan =
   | ReadonlyMap<string, Fault>
   | Readonly<Record<string, Fault>>
-  | ((point: string) => Fault | undefined);
+  | ((point: string, subject: string | undefined) => Fault | undefined);
 
 const fire = (timer: WheelTimer): void => timer.run();
 
@@ -84,8 +108,17 @@ export class SimulatedHost implements Host, Outside {
   faults: FaultPlan = {};
   /** How many decisions were taken so far. */
   decisions = 0;
+  /** What was decided, and among how many: kept where `decide` does it. */
+  readonly taken: number[] = [];
+  readonly among: number[] = [];
+  readonly trace: Trace;
+  /** Called after each step, arrival and timer. What it throws ends the run. */
+  afterStep: (() => void) | undefined;
+  /** All steps, arrivals and timers so far. */
+  steps = 0;
   readonly #choices: readonly number[];
   readonly #stepLimit: number;
+  readonly #decide: Decide | undefined;
   readonly #wheel = new TimerWheel();
   readonly #steps = new Deque<Ready>();
   readonly #arrivals = new Deque<Ready>();
@@ -103,15 +136,24 @@ export class SimulatedHost implements Host, Outside {
     const resolved = resolveOptions('SimulatedHost', options, OPTIONS, DEFAULTS);
     this.#choices = resolved.choices;
     this.#stepLimit = resolved.stepLimit;
+    this.#decide = resolved.decide;
+    this.trace = new Trace(resolved.traced);
     this.random = createRandom(resolved.seed);
-    this.transport = createSimulatedTransport((link, label, run) => this.arrive(link, label, run));
+    this.transport = createSimulatedTransport(this);
   }
 
   /** The next decision among `ready` possibilities. Where there is but one, none is spent. */
-  readonly choose = (ready: number, _label: string): number => {
+  readonly choose = (ready: number, label: string, who?: (index: number) => object | undefined): number => {
     if (ready < 2) return 0;
-    const choice = this.#choices[this.decisions++] ?? 0;
-    return choice % ready;
+    const wanted = this.#decide?.(ready, label, who) ?? this.#choices[this.decisions] ?? 0;
+    const choice = wanted % ready;
+    this.decisions += 1;
+    if (this.#decide !== undefined) {
+      this.taken.push(choice);
+      this.among.push(ready);
+    }
+    if (choice !== 0) this.trace.note('choose', label, choice);
+    return choice;
   };
 
   /** Starts at 0. */
@@ -130,7 +172,8 @@ export class SimulatedHost implements Host, Outside {
   }
 
   timer(delayMs: number, label: string, run: () => void, options?: TimerOptions): Timer {
-    return this.#wheel.add(this.#now + delayMs, { label, run, held: options?.unref !== true });
+    const late = this.fault('timer.late', label)?.value ?? 0;
+    return this.#wheel.add(this.#now + delayMs + late, { label, run, held: options?.unref !== true });
   }
 
   step(label: string, run: () => void): void {
@@ -158,14 +201,15 @@ export class SimulatedHost implements Host, Outside {
   }
 
   spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort {
-    if (this.onSpawn !== undefined) return this.onSpawn(spec, listeners);
+    const enoent = this.fault('process.spawn', spec.command) !== undefined;
+    if (this.onSpawn !== undefined && !enoent) return this.onSpawn(spec, listeners);
     const fails = Object.assign(new Error(`spawn ${spec.command} ENOENT`), { code: 'ENOENT' });
     return new SimulatedProcess(this, listeners, { fails });
   }
 
-  fault(point: string): Fault | undefined {
+  fault(point: string, subject?: string): Fault | undefined {
     const plan = this.faults;
-    if (typeof plan === 'function') return plan(point);
+    if (typeof plan === 'function') return plan(point, subject);
     return plan instanceof Map ? plan.get(point) : (plan as Readonly<Record<string, Fault>>)[point];
   }
 
@@ -254,6 +298,7 @@ export class SimulatedHost implements Host, Outside {
     this.#driving = method;
     this.#taken = 0;
     try {
+      await takeTurn();
       return await run();
     } finally {
       this.#driving = undefined;
@@ -261,8 +306,12 @@ export class SimulatedHost implements Host, Outside {
   }
 
   async #settle(): Promise<void> {
-    await this.#runSteps();
-    while (this.#arrivals.size > 0) await this.#runArrival();
+    do {
+      await this.#runSteps();
+      while (this.#arrivals.size > 0) await this.#runArrival();
+      // Ticks may queue ticks: only a turn of the loop is the end of them all.
+      await takeTurn();
+    } while (this.#steps.size > 0 || this.#arrivals.size > 0);
   }
 
   /** Promise jobs and steps, until neither is left. */
@@ -284,7 +333,8 @@ export class SimulatedHost implements Host, Outside {
 
   /** Any may go next that is the first of its link. */
   #takeArrival(): Ready | undefined {
-    if (this.#arrivals.size < 2 || this.decisions >= this.#choices.length) return this.#arrivals.shift();
+    const decided = this.#decide !== undefined || this.decisions < this.#choices.length;
+    if (this.#arrivals.size < 2 || !decided) return this.#arrivals.shift();
     const firsts: number[] = [];
     const links = new Set<object>();
     let index = 0;
@@ -293,7 +343,8 @@ export class SimulatedHost implements Host, Outside {
       if (link !== undefined) links.add(link);
       index += 1;
     }
-    return this.#arrivals.removeAt(firsts[this.choose(firsts.length, 'arrival')] ?? 0);
+    const who = (index: number): object | undefined => this.#arrivals.at(firsts[index] ?? 0)?.link;
+    return this.#arrivals.removeAt(firsts[this.choose(firsts.length, 'arrival', who)] ?? 0);
   }
 
   /** Goes to the next instant at which a timer is due, fires it and settles. `false`: none up to `target`. */
@@ -312,8 +363,11 @@ export class SimulatedHost implements Host, Outside {
 
   #run(ready: { readonly label: string; readonly run: () => void }): void {
     this.#taken += 1;
+    this.steps += 1;
     if (this.#taken > this.#stepLimit) this.#refuseLivelock(ready.label);
+    this.trace.note('run', ready.label, this.#now);
     ready.run();
+    this.afterStep?.();
   }
 
   #refuseLivelock(label: string): never {

@@ -4,7 +4,7 @@
  *
  * Invariant: after `ended` nothing is told any more. It keeps all that was written to it, for the test to read.
  */
-import type { ChildPort, ProcessEnd, ProcessListeners } from '../base/host.ts';
+import type { ChildPort, Fault, ProcessEnd, ProcessListeners } from '../base/host.ts';
 
 export type Signal = Parameters<ChildPort['kill']>[0];
 
@@ -13,7 +13,11 @@ export interface Outside {
   /** Runs `run` as an event from outside, in order with others of the same `link`. */
   arrive(link: object, label: string, run: () => void): void;
   nextPid(): number;
+  fault(point: string, subject?: string): Fault | undefined;
 }
+
+/** What a frame of the worker protocol cannot begin with: a length far beyond any limit. */
+const OVERSIZE = new Uint8Array([0x7f, 0xff, 0xff, 0xff]);
 
 /** What a fake process does of its own accord; every part may be left out. */
 export interface ProcessScript {
@@ -45,6 +49,8 @@ export class SimulatedProcess implements ChildPort {
   /** What it would have done while it was stopped. */
   #held: (() => void)[] | undefined;
   #exiting = false;
+  /** What it had printed and nobody has read yet is lost with it. */
+  #lost = false;
   #full = false;
   #buffered = 0;
 
@@ -54,6 +60,7 @@ export class SimulatedProcess implements ChildPort {
     this.#script = script;
     this.pid = script.fails === undefined ? outside.nextPid() : undefined;
     if (script.fails !== undefined) this.#exit({ code: null, signal: null, error: script.fails });
+    else this.#beFaulty(outside.fault('process.start')?.kind);
   }
 
   /** All that was written to it so far, as UTF-8 text. */
@@ -101,7 +108,14 @@ export class SimulatedProcess implements ChildPort {
   /** It prints on its fd 1 (with `protocolFds`: writes its fd 4). */
   emitStdout(chunk: Uint8Array | string): void {
     const bytes = toBytes(chunk);
-    this.#live(() => this.#tell('process.stdout', () => this.#listeners.stdout(bytes)));
+    this.#live(() => {
+      const fault = this.#outside.fault('process.output')?.kind;
+      if (fault === 'exit_mid_frame') this.#print(bytes.subarray(0, bytes.length >> 1));
+      else if (fault === 'garbage') this.#print(toBytes('Warning: this is no frame\n'));
+      else if (fault === 'oversize_frame') this.#print(OVERSIZE);
+      else this.#print(bytes);
+      this.#beFaulty(fault);
+    });
   }
 
   /** It prints on its fd 2, or on the descriptor given. */
@@ -132,7 +146,20 @@ export class SimulatedProcess implements ChildPort {
     if (!this.#exiting) this.#tell('process.drained', () => this.#listeners.drained?.());
   }
 
+  #print(bytes: Uint8Array): void {
+    this.#tell('process.stdout', () => {
+      if (!this.#lost) this.#listeners.stdout(bytes);
+    });
+  }
+
+  /** What befalls it as its host planned: an early exit, one in the middle of a frame, or that it hangs from now on. */
+  #beFaulty(kind: string | undefined): void {
+    if (kind === 'early_exit' || kind === 'exit_mid_frame') this.#exit({ code: 1, signal: null });
+    else if (kind === 'hang') this.#held ??= [];
+  }
+
   #catch(signal: Signal): void {
+    if (this.#outside.fault('process.signal') !== undefined) return;
     if (this.#script.onSignal === undefined) this.#exit({ code: null, signal });
     else this.#script.onSignal(signal, this);
   }
@@ -153,6 +180,7 @@ export class SimulatedProcess implements ChildPort {
   #exit(end: ProcessEnd): void {
     if (this.#exiting) return;
     this.#exiting = true;
+    this.#lost = this.#outside.fault('process.exit') !== undefined;
     this.#buffered = 0;
     this.#tell('process.ended', () => {
       this.end = end;
