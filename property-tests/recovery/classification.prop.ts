@@ -1,3 +1,4 @@
+/** Classification is total and idempotent over anything that can be thrown; subject patterns agree with what they stand for. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createError, ERRORS, type ErrorCode } from '../../src/base/errors.ts';
@@ -132,7 +133,7 @@ describe('subject patterns', () => {
     fc.assert(
       fc.property(joined(patternPart), joined(part), (pattern, subject) => {
         fc.pre(!pattern.split('/').some((p) => p.includes('**') && p !== '**'));
-        // A whole-part ** also stands for no part at all, which the expression cannot say: compare only where it must not.
+        // A ** also stands for no part at all, which the expression cannot say.
         const expected = asRegExp(pattern).test(subject);
         if (expected) expect(matchesSubject(pattern, subject)).toBe(true);
         if (!pattern.includes('**')) expect(matchesSubject(pattern, subject)).toBe(expected);

@@ -1,3 +1,4 @@
+/** The orchestrator's invariants under random failures, settlements, cancellations, healings and crashes, on a simulated host. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TroupeEvent } from '../../src/base/telemetry.ts';

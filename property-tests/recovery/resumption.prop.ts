@@ -1,3 +1,4 @@
+/** A recovery whose process dies after any prefix of its journal, and is resumed by the next one. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSystem } from '../../src/kernel/system.ts';

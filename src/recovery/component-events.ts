@@ -28,7 +28,7 @@ export const hear = (orchestrator: Orchestrator): (() => void) => {
     if (!options.subjects.some((pattern) => matchesSubject(pattern, subject))) return;
     const component = { component: subject };
     const known = orchestrator.classify(error, component);
-    // It tells because it has contained its failure already: whatever the cause, nothing is critical any more.
+    // It tells because it has contained its failure: whatever the cause, nothing is critical any more.
     const context = known.severity === 'critical' ? { ...component, severity: 'major' as const } : component;
     const classification = orchestrator.classify(error, context);
     const operation = undefined;

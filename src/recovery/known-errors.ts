@@ -59,8 +59,7 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_HOST_TRANSPORT: 'connection',
   ERR_SIMULATION_BUSY: 'system',
   ERR_SIMULATION_FAILED: 'system',
-  // It stands for whatever may befall the thing that it was planned for.
-  ERR_SIMULATION_FAULT: 'connection',
+  ERR_SIMULATION_FAULT: 'system',
   ERR_SIMULATION_LEAK: 'system',
   ERR_SIMULATION_LIVELOCK: 'system',
   ERR_SIMULATION_UNSETTLED: 'system',

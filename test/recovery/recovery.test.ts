@@ -181,6 +181,19 @@ describe('status', () => {
   });
 });
 
+describe('types', () => {
+  it('the value of an outcome is what the operation gives', async () => {
+    const { host, handle } = await setUp();
+    const { value } = await host.runUntil(
+      handle.handle(coded('EPIPE'), { ...SUBJECT, operation: async () => 5 }),
+    );
+    const number: number | undefined = value;
+    // @ts-expect-error it is a number
+    const text: string | undefined = value;
+    expect([number, text]).toEqual([5, 5]);
+  });
+});
+
 describe('metrics', () => {
   it('begin at nothing: a success rate of 0 when none has ended', async () => {
     const { handle } = await setUp();
