@@ -53,7 +53,7 @@ export const shutDown = async ({ scene, service, client, load, observer }, { wit
   return {
     code,
     signal,
-    ms: at - signalledAt,
+    ms: Math.max(0, at - signalledAt),
     refused,
     inFlight: answers.length,
     inFlightSucceeded: answers.filter((answer) => answer?.outcome === 'succeeded').length,

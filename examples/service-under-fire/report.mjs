@@ -107,8 +107,9 @@ const totals = (result, shutdown) => {
   ];
 };
 
-const verdict = ({ ok, seed, seconds }, failures, paint) => {
+const verdict = ({ result: { ok, seed, seconds }, failures, interrupted, paint }) => {
   const which = `(seed ${seed}, ${seconds} s)`;
+  if (interrupted) return paint.yellow(`  – broken off before anything could be said  ${which}`);
   if (ok) return paint.green(`  ✓ nothing was lost  ${which}`);
   const count = failures.length === 1 ? 'one condition does' : `${failures.length} conditions do`;
   return paint.red(`  ✗ ${count} not hold  ${which}`);
@@ -117,9 +118,9 @@ const verdict = ({ ok, seed, seconds }, failures, paint) => {
 /**
  * The summary, as lines.
  *
- * @param {{ result: any, failures: string[], strikes: any[], shutdown: any, paint: any }} what
+ * @param {{ result: any, failures: string[], strikes: any[], shutdown: any, interrupted: boolean, paint: any }} what
  */
-export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => [
+export const summaryLines = ({ result, failures, strikes, shutdown, interrupted, paint }) => [
   '',
   paint.bold('  fault                 struck  recovered   p50 ms   max ms'),
   ...faultRows(strikes, paint),
@@ -128,5 +129,5 @@ export const summaryLines = ({ result, failures, strikes, shutdown, paint }) => 
   '',
   ...failures.slice(0, FAILURES_SHOWN).map((failure) => `  ${paint.red('✗')} ${failure}`),
   ...(failures.length > FAILURES_SHOWN ? [`    … and ${failures.length - FAILURES_SHOWN} more`] : []),
-  verdict(result, failures, paint),
+  verdict({ result, failures, interrupted, paint }),
 ];
