@@ -58,6 +58,13 @@ describe('an opened breaker', () => {
     ]);
   });
 
+  it('has contained its failure: an unknown cause is major, not critical, and has that budget', async () => {
+    const { host, system, handle } = await setUp();
+    system.events.emit('breaker.opened', opened('b', new Error('?'), 0));
+    await host.advance(29_999);
+    expect(handle.inspect().active).toMatchObject([{ category: 'system', severity: 'major' }]);
+  });
+
   it('with an entry in the playbook is given its remedy', async () => {
     const { host, system, handle } = await setUp({
       playbook: [{ subjects: 'app/*', failover: { spare: () => 'spare' } }],
