@@ -115,6 +115,11 @@ export class Cell implements Runnable {
     return this.#phase === ENDED;
   }
 
+  /** Why it ended, or is about to. */
+  get reason(): ExitReason {
+    return this.#reason;
+  }
+
   get starting(): boolean {
     return this.#phase === STARTING;
   }
@@ -165,6 +170,13 @@ export class Cell implements Runnable {
     return phase >= RUNNING && phase <= CLOSING && !this.#busy && !this.#suspended;
   }
 
+  /** From the moment it is told to stop, unless the behaviour has business of its own with its end. */
+  get #refusesMail(): boolean {
+    const phase = this.#phase;
+    if (phase > RUNNING) return phase !== CLOSING;
+    return this.#pendingStop && this.#behaviour?.shutdown === undefined;
+  }
+
   get #mail(): Mailbox {
     this.#mailbox ??= new Mailbox();
     return this.#mailbox;
@@ -174,8 +186,7 @@ export class Cell implements Runnable {
 
   /** Takes a tell or a call. Refused mail is accounted for here: a call is rejected, a tell is a dead letter. */
   accept(mail: Mail): Told {
-    const phase = this.#phase;
-    if (phase > RUNNING && phase !== CLOSING) {
+    if (this.#refusesMail) {
       this.#discard(mail);
       return 'dropped';
     }
@@ -700,10 +711,11 @@ export class Cell implements Runnable {
 
   #finalise(): void {
     this.#phase = ENDED;
-    this.parent?.childEnded(this);
+    this.place.vacated(this);
     this.place.system.actorEnded(this, this.#reason, this.#outcome !== 'started');
     if (this.#outcome === 'started') this.observer?.ended(this, this.#reason);
     else if (this.#outcome === 'ignored') this.observer?.ignored(this);
     else this.observer?.failed(this, this.#reason);
+    this.parent?.childEnded(this);
   }
 }

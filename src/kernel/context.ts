@@ -207,7 +207,7 @@ export class ActorContextOfCell implements ActorContext, Actions {
     const { system } = this;
     const path = `${this.path}/${spec.id}`;
     return new Promise((resolve, reject) => {
-      const place = system.adopt(spec, path);
+      const place = system.adoptFree(spec, path, this.path);
       const over = (reason: ExitReason) => {
         system.release(place);
         this.#inTurn(() => options.ended?.(reason));

@@ -124,6 +124,8 @@ export class PlaceOfActor implements Place {
   readonly system: SystemOfActors;
   readonly spec: Spec<unknown>;
   cell: Cell | undefined = undefined;
+  /** The last incarnation, while what is below it still ends. */
+  ending: Cell | undefined = undefined;
   #gone = false;
   #retryAt: number | undefined = undefined;
   #waiting: Set<Call> | undefined = undefined;
@@ -207,8 +209,14 @@ export class PlaceOfActor implements Place {
   cellEnded(cell: Cell): void {
     if (this.cell !== cell) return;
     this.cell = undefined;
+    this.ending = cell;
     const orphaned = cell.parent?.fenced === true && cell.parent.place.#gone;
     if (orphaned || cell.observer?.supervises !== true) this.markGone();
+  }
+
+  /** Nothing is left of an incarnation. */
+  vacated(cell: Cell): void {
+    if (this.ending === cell) this.ending = undefined;
   }
 
   /** Its owner means to start it again at about this instant of `host.monotonic()`. */

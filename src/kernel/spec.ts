@@ -94,8 +94,8 @@ export interface Spec<H = Handle> {
   readonly description: string | undefined;
   /** Specs that stand below this one (a supervisor's children, a pool's breaker), for checks before any start. */
   readonly children: readonly Spec<unknown>[];
-  /** The same under another id: another key, another place. */
-  as(id: string): Spec<H>;
+  /** The same under another id, and with another input where one is given: another key, another place. */
+  as(id: string, input?: unknown): Spec<H>;
 }
 
 /** The kernel's defaults; `docs/SEMANTICS.md` lists them. */
@@ -142,7 +142,11 @@ const BACKOFF_FIELDS = {
   delayFirst: flag,
 } as const;
 
-const BUDGET_FIELDS = { intensity: integer(0), periodMs: ms(1), onExceeded: oneOf('give_up', 'park') } as const;
+const BUDGET_FIELDS = {
+  intensity: integer(0),
+  periodMs: ms(1),
+  onExceeded: oneOf('give_up', 'park'),
+} as const;
 
 /** Checks a restart budget and fills it. */
 const resolveBudget = (where: string, input: RestartBudget): Required<RestartBudget> => {
@@ -208,10 +212,11 @@ class ChildSpec<H> implements Spec<H> {
     Object.freeze(this);
   }
 
-  as(id: string): Spec<H> {
+  as(id: string, input: unknown = this.input): Spec<H> {
     const where = `spec ${this.id}.as()`;
     if (!identifier.accepts(id)) resolveOptions(where, { id }, { id: identifier }, {});
-    return new ChildSpec(id, this.logic, this as unknown as Resolved, this.children);
+    const same = this as unknown as Resolved;
+    return new ChildSpec(id, this.logic, input === this.input ? same : { ...same, input }, this.children);
   }
 }
 Object.defineProperty(ChildSpec.prototype, BRAND, { value: true });

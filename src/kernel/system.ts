@@ -49,14 +49,14 @@ export interface System {
   readonly counters: Readonly<Counters>;
   /** The handle of a spec that stands in this system. @throws ERR_SPEC_UNKNOWN */
   get<H>(spec: Spec<H>): H;
-  /** Starts a spec at the root; resolves after its init. @throws ERR_INIT_FAILED, ERR_SPEC_DUPLICATE */
+  /** Starts a spec at the root; resolves after its init. @throws ERR_INIT_FAILED, ERR_SPEC_DUPLICATE, ERR_STOPPING … */
   start<H>(spec: Spec<H>): Promise<H>;
   /** Stops an actor in order and resolves with the reason it ended with; at once with `noproc` if it is not alive. */
   stop(
     target: Addressee,
     options?: { readonly reason?: ExitReason; readonly timeoutMs?: number },
   ): Promise<ExitReason>;
-  /** Stops all roots, the last started first. Resolves when nothing lives any more. */
+  /** Stops all roots, the last started first, and takes no new ones. Resolves when nothing lives any more. */
   shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
   tell(to: Addressee, message: unknown): Told;
   call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown>;
@@ -112,6 +112,8 @@ export class SystemOfActors implements System {
   readonly #settlements = new Map<Cell, (() => void)[]>();
   readonly #endings = new Map<Cell, ((reason: ExitReason) => void)[]>();
   readonly #stopListening: () => void;
+  /** Shutdown has begun: nothing new starts at the root. */
+  #stopping = false;
   #incarnations = 0;
   #monitors = 0;
 
@@ -153,15 +155,28 @@ export class SystemOfActors implements System {
     }
     const there = this.#places.get(path);
     if (there !== undefined && there.spec !== spec) {
-      if (there.cell !== undefined)
+      if ((there.cell ?? there.ending) !== undefined)
         throw createError('ERR_CHILD_ALREADY_STARTED', { supervisor: path, child: spec.id });
       this.release(there);
     }
     const place = known ?? new PlaceOfActor(this, path, spec);
     this.#specs.set(spec, place);
     this.#places.set(path, place);
-    for (const child of spec.children) this.adopt(child, `${path}/${child.id}`);
+    try {
+      for (const child of spec.children) this.adopt(child, `${path}/${child.id}`);
+    } catch (error) {
+      // What could not stand as a whole leaves nothing standing.
+      if (known === undefined) this.release(place);
+      throw error;
+    }
     return place;
+  }
+
+  /** The place of a spec that is about to be started there by someone who does not supervise it. @throws ERR_CHILD_ALREADY_STARTED */
+  adoptFree(spec: Spec<unknown>, path: string, owner: string): PlaceOfActor {
+    const place = this.adopt(spec, path);
+    if ((place.cell ?? place.ending) === undefined) return place;
+    throw createError('ERR_CHILD_ALREADY_STARTED', { supervisor: owner, child: spec.id });
   }
 
   /** Forgets a place and those below it; their handles answer ERR_NOPROC from now on. */
@@ -198,13 +213,9 @@ export class SystemOfActors implements System {
   // ── from outside ──────────────────────────────────────────────────────────────────────────
 
   start<H>(spec: Spec<H>): Promise<H> {
-    const place = this.adopt(spec as Spec<unknown>, spec.id);
-    if (place.cell !== undefined) {
-      return Promise.reject(
-        createError('ERR_CHILD_ALREADY_STARTED', { supervisor: 'the system', child: spec.id }),
-      );
-    }
     return new Promise((resolve, reject) => {
+      if (this.#stopping) throw createError('ERR_STOPPING', { target: 'the system' });
+      const place = this.adoptFree(spec as Spec<unknown>, spec.id, 'the system');
       this.launch(place, undefined, {
         supervises: false,
         started: () => resolve(place.handle as H),
@@ -227,7 +238,7 @@ export class SystemOfActors implements System {
       reason: 'normal' as ExitReason,
       timeoutMs: STOP_TIMEOUT_MS,
     });
-    const cell = this.#find(target);
+    const cell = this.#find(target) ?? this.#findEnding(target);
     if (cell === undefined) return Promise.resolve('noproc');
     cell.stop(reason, deadlineIn(this.host.monotonic(), timeoutMs));
     return this.whenEnded(cell);
@@ -235,6 +246,7 @@ export class SystemOfActors implements System {
 
   /** Resolves with the reason once the incarnation and all below it have ended. */
   whenEnded(cell: Cell): Promise<ExitReason> {
+    if (cell.ended) return Promise.resolve(cell.reason);
     return new Promise((resolve) => {
       const waiting = this.#endings.get(cell);
       if (waiting === undefined) this.#endings.set(cell, [resolve]);
@@ -249,6 +261,7 @@ export class SystemOfActors implements System {
       { timeoutMs: msOrInfinity(0) },
       { timeoutMs: Number.POSITIVE_INFINITY },
     );
+    this.#stopping = true;
     const deadline = deadlineIn(this.host.monotonic(), timeoutMs);
     for (const cell of [...this.roots].reverse()) {
       if (cell.ended) continue;
@@ -328,6 +341,13 @@ export class SystemOfActors implements System {
   #find(to: Addressee): Cell | undefined {
     if (typeof to === 'string') return this.registry.find(to);
     return isRef(to) ? this.cellOf(to) : this.#places.get(to.path)?.cell;
+  }
+
+  /** Ended itself, but not yet all below it: who stops it again awaits that too. */
+  #findEnding(to: Addressee): Cell | undefined {
+    if (typeof to === 'string') return undefined;
+    const cell = this.#places.get(to.path)?.ending;
+    return isRef(to) && cell?.ref.incarnation !== to.incarnation ? undefined : cell;
   }
 
   // ── accounts ──────────────────────────────────────────────────────────────────────────────
