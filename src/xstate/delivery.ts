@@ -67,6 +67,17 @@ export class Delivery<L> {
     this.#top.sent.push(letter);
   }
 
+  /** Delivers a letter from outside and all that follows from it: `add` and `run`, without a queue where there is none. */
+  deliver(letter: L, budget: number): boolean {
+    const receiver = this.idle ? this.#reader.receiverOf(letter) : undefined;
+    if (receiver === undefined) this.add(letter);
+    else {
+      this.#enter(receiver);
+      this.#reader.read(letter);
+    }
+    return this.run(budget);
+  }
+
   /** Delivers until nothing waits, or `budget` letters were handled. Returns whether nothing waits any more. */
   run(budget: number): boolean {
     let left = budget;

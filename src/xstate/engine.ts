@@ -124,7 +124,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   deliver(event: unknown): void {
     const letter: Letter = { source: undefined, target: this.#root, event };
     if (this.#closed) this.unheard(letter);
-    else this.#work(() => this.#delivery.add(letter));
+    else this.#work(letter);
   }
 
   /** The root's snapshot of now, or its last. */
@@ -177,13 +177,16 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   // ── turns ─────────────────────────────────────────────────────────────────────────────────
 
   /** One turn's work: `first`, then all that it sent. Where that is long, it goes on before any other mail. */
-  #work(first?: () => void): void {
+  #work(first?: Letter | (() => void)): void {
     if (this.#closed) return;
     this.#working = true;
     let idle = false;
     try {
-      first?.();
-      idle = this.#delivery.run(LETTERS_PER_RUN);
+      if (typeof first === 'object') idle = this.#delivery.deliver(first, LETTERS_PER_RUN);
+      else {
+        first?.();
+        idle = this.#delivery.run(LETTERS_PER_RUN);
+      }
     } finally {
       this.#working = false;
     }
@@ -422,7 +425,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
       if (this.#closed || hasStopped(source)) return;
       const resident = residentOf(source);
       resident.delayed ??= new DelayedEvents(this.#context, (due: Delayed) =>
-        this.#work(() => this.#delivery.add({ source, target: due.target, event: due.event })),
+        this.#work({ source, target: due.target, event: due.event }),
       );
       resident.delayed.set(own, target, event, delayMs);
     });

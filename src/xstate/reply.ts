@@ -4,6 +4,7 @@
  * Invariant: a call is answered once, by the first `reply` that reaches it, and forgotten when its caller gave up.
  */
 import type { EventObject, MachineContext } from 'xstate';
+import { resolveOptions, text } from '../base/options.ts';
 import type { Request } from '../kernel/logic.ts';
 import { ANSWER, type Answering } from './owner.ts';
 import { typeOf } from './vocabulary.ts';
@@ -38,9 +39,10 @@ export const reply = <C extends MachineContext, E extends EventObject>(
   value: (args: ReplyArgs<C, E>) => unknown,
   options: ReplyOptions = {},
 ): ReplyAction<C, E> => {
+  const { to } = resolveOptions('reply', options, { to: text }, {});
   const answer: ReplyAction<C, E> = (args) => {
     const { system } = args as unknown as { readonly system?: Partial<Answering> };
-    system?.[ANSWER]?.(() => value(args), options.to);
+    system?.[ANSWER]?.(() => value(args), to);
   };
   return Object.defineProperty(answer, 'name', { value: 'troupe.reply' });
 };

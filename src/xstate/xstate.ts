@@ -13,9 +13,10 @@ import type {
   EventObject,
   SnapshotFrom,
 } from 'xstate';
-import { check, either, fits, fn, resolveOptions } from '../base/options.ts';
+import { check, either, fits, fn, msOrInfinity, resolveOptions } from '../base/options.ts';
 import type { ActorContext, Addressee, CallOptions, Handle, Logic, Place, Told } from '../kernel/logic.ts';
 import type { ExitReason } from '../kernel/reason.ts';
+import type { Ref } from '../kernel/ref.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import { HostedLogic, type Hosting, undeclared } from './hosted-logic.ts';
 import { isPromiseLogic } from './promise-logic.ts';
@@ -98,6 +99,14 @@ const MACHINE_FIELDS = {
     fits<EventObject>('an event', (value) => typeOf(value) !== undefined),
   ),
 };
+const WAIT_FIELDS = {
+  timeoutMs: msOrInfinity(0),
+  deadline: fits<number>('an instant of host.monotonic()', (v) => typeof v === 'number' && !Number.isNaN(v)),
+  signal: fits<AbortSignal>(
+    'an AbortSignal',
+    (v) => typeof (v as AbortSignal | null)?.addEventListener === 'function',
+  ),
+};
 const MACHINE = fits<AnyStateMachine>('an XState machine', isMachine);
 const LOGIC = fits<AnyActorLogic>(
   'XState actor logic',
@@ -133,7 +142,7 @@ export const fromMachine = <M extends AnyStateMachine>(
     parent,
     logger,
   };
-  return logicOf('machine', hosting, (place) => machineHandle<M>(place, vocabulary));
+  return logicOf('machine', hosting, (place) => new HandleOfLogic<M>(place, vocabulary));
 };
 
 /**
@@ -158,7 +167,7 @@ export const fromLogic = <L extends AnyActorLogic>(
     parent,
     logger,
   };
-  return logicOf('logic', hosting, (place) => logicHandle<L>(place, undefined)) as never;
+  return logicOf('logic', hosting, (place) => new HandleOfLogic<L>(place, undefined)) as never;
 };
 
 const logicOf = <H>(kind: string, hosting: Hosting, handle: (place: Place) => H): Logic<H> =>
@@ -169,38 +178,64 @@ const logicOf = <H>(kind: string, hosting: Hosting, handle: (place: Place) => H)
     handle,
   });
 
-const logicHandle = <L extends AnyActorLogic>(
-  place: Place,
-  vocabulary: Vocabulary | undefined,
-): LogicHandle<L> => {
-  const stage = place.shared as Stage<SnapshotFrom<L>>;
-  return {
-    path: place.path,
-    ref: () => place.ref(),
-    send(event) {
-      const refusal = refusalOf(place.path, event, vocabulary);
-      if (refusal !== undefined) throw refusal;
-      return place.tell(event);
-    },
-    snapshot: () => stage.snapshot,
-    waitFor: (fits, options = {}) => stage.waitFor(fits, options),
-    subscribe: (observer) => stage.subscribe(typeof observer === 'function' ? { next: observer } : observer),
-    on: (type: string, listener: (event: never) => unknown) =>
-      stage.on(type, listener as (event: unknown) => unknown),
-  };
-};
+class HandleOfLogic<L extends AnyActorLogic> implements LogicHandle<L> {
+  readonly #place: Place;
+  readonly #vocabulary: Vocabulary | undefined;
 
-const machineHandle = <M extends AnyStateMachine>(
-  place: Place,
-  vocabulary: Vocabulary,
-): MachineHandle<M> => ({
-  ...logicHandle<M>(place, vocabulary),
-  async call<R>(event: EventFromLogic<M>, options?: CallOptions): Promise<R> {
-    const refusal = refusalOf(place.path, event, vocabulary);
+  constructor(place: Place, vocabulary: Vocabulary | undefined) {
+    this.#place = place;
+    this.#vocabulary = vocabulary;
+  }
+
+  get path(): string {
+    return this.#place.path;
+  }
+
+  get #stage(): Stage<SnapshotFrom<L>> {
+    return this.#place.shared as Stage<SnapshotFrom<L>>;
+  }
+
+  ref(): Ref | undefined {
+    return this.#place.ref();
+  }
+
+  send(event: EventFromLogic<L>): Told {
+    this.#check(event);
+    return this.#place.tell(event);
+  }
+
+  snapshot(): SnapshotFrom<L> | undefined {
+    return this.#stage.snapshot;
+  }
+
+  waitFor(
+    predicate: (snapshot: SnapshotFrom<L>) => boolean,
+    options?: WaitOptions,
+  ): Promise<SnapshotFrom<L>> {
+    const where = `waitFor of ${this.#place.path}`;
+    return this.#stage.waitFor(predicate, resolveOptions(where, options, WAIT_FIELDS, {}));
+  }
+
+  subscribe(
+    observer: StageObserver<SnapshotFrom<L>> | ((snapshot: SnapshotFrom<L>) => unknown),
+  ): Subscription {
+    return this.#stage.subscribe(typeof observer === 'function' ? { next: observer } : observer);
+  }
+
+  on(type: string, listener: (event: never) => unknown): Subscription {
+    return this.#stage.on(type, listener as (event: unknown) => unknown);
+  }
+
+  async call<R>(event: EventFromLogic<L>, options?: CallOptions): Promise<R> {
+    this.#check(event);
+    return (await this.#place.call(event, options)) as R;
+  }
+
+  #check(event: unknown): void {
+    const refusal = refusalOf(this.#place.path, event, this.#vocabulary);
     if (refusal !== undefined) throw refusal;
-    return (await place.call(event, options)) as R;
-  },
-});
+  }
+}
 
 const refusalOf = (path: string, event: unknown, vocabulary: Vocabulary | undefined): Error | undefined => {
   const type = typeOf(event);
