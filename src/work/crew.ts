@@ -234,7 +234,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
 
   #replace(): void {
     const seat = this.#lost;
-    if (seat === undefined || seat.worker !== undefined) return;
+    if (seat === undefined) return;
     const { replaceBackoff } = this.settings;
     const longestMs = replaceDelayMs(replaceBackoff, seat.failures);
     if (longestMs === 0) {
@@ -263,7 +263,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     });
     const ended = (): void => {
       worker.abandon();
-      worker.condemn('actor_ended');
+      worker.condemn(worker.info === undefined ? 'not_ready_in_time' : 'actor_ended');
     };
     this.#context.spawn(spec, { ended }).catch(() => {
       // The worker itself tells of its end, once.

@@ -12,7 +12,6 @@ class WorkerActor implements Behaviour {
   readonly #context: ActorContext;
   readonly #worker: PoolWorker;
   #stopping: (() => void) | undefined;
-  #reaped = false;
 
   constructor(context: ActorContext, worker: PoolWorker) {
     this.#context = context;
@@ -36,7 +35,6 @@ class WorkerActor implements Behaviour {
   }
 
   reap(): void {
-    this.#reaped = true;
     this.#worker.condemn('actor_ended');
   }
 
@@ -49,23 +47,25 @@ class WorkerActor implements Behaviour {
   /** The worker has ended. */
   workerGone(): void {
     if (this.#stopping !== undefined) this.#stopping();
-    else if (!this.#reaped)
+    else if (this.#isAlive)
       this.#context.stop(this.#worker.crashed ? { error: this.#worker.endError() } : 'shutdown');
+  }
+
+  get #isAlive(): boolean {
+    const { place, self } = this.#context;
+    return place.ref()?.incarnation === self.incarnation;
   }
 }
 
-/** Opens the worker and resolves when it takes jobs; rejects when it ends before, and kills it when nobody waits any more. */
+/** Opens the worker and resolves when it takes jobs; rejects when it ends before. Whoever spawned it kills what comes too late. */
 const startWorker = (context: ActorContext, worker: PoolWorker): Promise<Behaviour> =>
   new Promise((resolve, reject) => {
     const actor = new WorkerActor(context, worker);
-    const giveUp = (): void => worker.condemn('start_given_up');
-    const { signal } = context;
     let starting = true;
     context.trapExit = true;
     worker.watcher = {
       started: () => {
         starting = false;
-        signal.removeEventListener('abort', giveUp);
         resolve(actor);
       },
       gone: () => {
@@ -73,7 +73,6 @@ const startWorker = (context: ActorContext, worker: PoolWorker): Promise<Behavio
         else actor.workerGone();
       },
     };
-    signal.addEventListener('abort', giveUp, { once: true });
     worker.open();
   });
 

@@ -47,6 +47,32 @@ describe('a job', () => {
     expect(kind.ports[0]?.jobs.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'e']);
   });
 
+  it('brought by another, while those before it are being served, does not jump the line', async () => {
+    const order: string[] = [];
+    let bring = (): void => {};
+    const { host, pool } = await stage({
+      size: 2,
+      script: {
+        job: ({ name }) => {
+          order.push(name);
+          if (name === 'first') bring();
+          return undefined;
+        },
+      },
+    });
+    const lease = await host.runUntil(pool.lease());
+    const running = pool.run('running', { do: 'succeed', afterMs: 10 });
+    const waiting = [pool.run('first'), pool.run('second')];
+    let jumper: Promise<unknown> | undefined;
+    bring = () => {
+      lease.release();
+      jumper = pool.run('third');
+    };
+    await host.runUntil(Promise.all([running, ...waiting]));
+    await host.runUntil(Promise.resolve(jumper));
+    expect(order).toEqual(['running', 'first', 'second', 'third']);
+  });
+
   it('goes to the worker that was given back last', async () => {
     const { host, pool } = await stage({ size: 3 });
     const [a, b] = [

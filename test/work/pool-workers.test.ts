@@ -211,7 +211,9 @@ describe('a busy worker', () => {
     expect(port.pings).toBe(1);
     const fate = fateOf(pool.run('x', { do: 'succeed', afterMs: 200 }));
     port.frozen = false;
-    await host.advance(200);
+    await host.advance(100);
+    expect(pool.inspect().workers[0]).toMatchObject({ state: 'busy', health: 'healthy' });
+    await host.advance(100);
     expect(fate.status).toBe('fulfilled');
     expect(kind.ports.length).toBe(1);
   });
