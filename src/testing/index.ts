@@ -10,6 +10,14 @@ export {
   type SeenStep,
 } from './check-chart.ts';
 export {
+  type ScriptedAnswer,
+  type ScriptedKind,
+  type ScriptedOptions,
+  type ScriptedPort,
+  type ScriptedStart,
+  scriptedWorkers,
+} from './scripted-worker.ts';
+export {
   type FaultPlan,
   type PendingTimer,
   SIMULATED_EPOCH_MS,
