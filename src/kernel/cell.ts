@@ -207,7 +207,7 @@ export class Cell implements Runnable {
 
   postFirst(run: Run): void {
     if (this.#phase >= TERMINATING) return;
-    this.#mail.unshift(runMail(run));
+    this.#mail.pushFirst(runMail(run));
     if (!this.#busy) this.place.system.scheduler.schedule(this);
   }
 

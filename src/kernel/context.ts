@@ -183,7 +183,11 @@ export class ActorContextOfCell implements ActorContext, Actions {
     };
     promise.then(
       (value) => bring(() => onValue(value)),
-      (error: unknown) => bring(() => (onError === undefined ? Promise.reject(error) : onError(error))),
+      (error: unknown) =>
+        bring(() => {
+          if (onError === undefined) throw error;
+          return onError(error);
+        }),
     );
   }
 

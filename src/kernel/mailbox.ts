@@ -2,20 +2,23 @@
  * The mail lane of one actor: FIFO, with a capacity that counts tells and calls only. What the kernel and the actor
  * itself put there (DOWN, EXIT, timers, runs) is exempt and never refused. The control lane is the cell's.
  *
- * Invariant: `counted` is the number of tells and open calls in the queue, and never exceeds the capacity.
+ * Invariant: `counted` is the number of tells and calls in the queue, and never exceeds the capacity. A call that its
+ * caller gave up keeps its place, and its share of the memory that the capacity bounds, until its turn.
  */
 import { Deque } from '../base/deque.ts';
-import { CALL, type Call, type Mail, TELL } from './mail.ts';
+import { CALL, type Mail, TELL } from './mail.ts';
 import type { Overflow } from './spec.ts';
 
 const isCounted = (mail: Mail): boolean => mail.kind === TELL || mail.kind === CALL;
 
 export class Mailbox {
   readonly #queue = new Deque<Mail>();
+  /** What goes before everything else, in the order of asking; most actors have none. */
+  #first: Deque<Mail> | undefined = undefined;
   #counted = 0;
 
   get size(): number {
-    return this.#queue.size;
+    return this.#first === undefined ? this.#queue.size : this.#first.size + this.#queue.size;
   }
 
   /** Tells and calls waiting. */
@@ -45,22 +48,16 @@ export class Mailbox {
     this.#queue.push(mail);
   }
 
-  /** Puts mail before everything else (OTP's continue; a call that waited for a restart keeps its turn). */
-  unshift(mail: Mail): void {
-    this.#queue.unshift(mail);
-    if (isCounted(mail)) this.#counted += 1;
+  /** Puts exempt mail before all else that waits, behind what was put there before it (OTP's continue). */
+  pushFirst(mail: Mail): void {
+    this.#first ??= new Deque();
+    this.#first.push(mail);
   }
 
   shift(): Mail | undefined {
-    const mail = this.#queue.shift();
+    const mail = this.#first?.shift() ?? this.#queue.shift();
     if (mail !== undefined && isCounted(mail)) this.#counted -= 1;
     return mail;
-  }
-
-  /** Whether a call still waits here; O(n), asked only when a caller gives up. */
-  holds(call: Call): boolean {
-    for (const mail of this.#queue) if (mail === call) return true;
-    return false;
   }
 
   /** Takes out what a predicate names, keeping the order of the rest. */

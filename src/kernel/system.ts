@@ -327,7 +327,7 @@ export class SystemOfActors implements System {
   }
 
   tree(): readonly TreeNode[] {
-    return treeOf(this.roots);
+    return treeOf(this.roots, this.#stragglers);
   }
 
   drawTree(options?: { readonly colour?: boolean }): string {

@@ -1,7 +1,7 @@
 /** The live tree, as data and as text: who runs where, in which state, with how much mail. */
 import type { Cell } from './cell.ts';
 
-/** One living actor, or a child that should live and does not now. */
+/** One living actor, a child that should live and does not now, or a straggler of one that has ended. */
 export interface TreeNode {
   readonly id: string;
   readonly path: string;
@@ -19,10 +19,26 @@ export interface TreeNode {
   readonly children: readonly TreeNode[];
 }
 
-const nodeOf = (cell: Cell): TreeNode => {
+/** Ended incarnations with a handler that still runs, by the parent that they had. */
+type Stragglers = ReadonlyMap<Cell | undefined, readonly Cell[]>;
+
+const stragglerNode = (cell: Cell): TreeNode => ({
+  id: cell.place.spec.id,
+  path: cell.place.path,
+  kind: cell.place.spec.logic.kind,
+  status: 'straggling',
+  incarnation: cell.ref.incarnation,
+  facts: {},
+  mailbox: 0,
+  children: [],
+});
+
+const nodeOf = (cell: Cell, stragglers: Stragglers): TreeNode => {
   const { place, behaviour, ref } = cell;
   const seen = behaviour?.inspect?.() ?? {};
-  const children = cell.children === undefined ? [] : [...cell.children].filter((c) => !c.fenced).map(nodeOf);
+  const living = cell.children === undefined ? [] : [...cell.children].filter((child) => !child.fenced);
+  const children = living.map((child) => nodeOf(child, stragglers));
+  const straggling = (stragglers.get(cell) ?? []).map(stragglerNode);
   const absent = (seen.absent ?? []).map((child) => ({
     ...child,
     path: `${place.path}/${child.id}`,
@@ -41,12 +57,20 @@ const nodeOf = (cell: Cell): TreeNode => {
     ...(seen.ready === undefined ? {} : { ready: seen.ready }),
     facts: seen.facts ?? {},
     mailbox: cell.mailboxSize,
-    children: [...children, ...absent],
+    children: [...children, ...absent, ...straggling],
   };
 };
 
-export const treeOf = (roots: Iterable<Cell>): readonly TreeNode[] =>
-  [...roots].filter((c) => !c.fenced).map(nodeOf);
+/** What lives below these roots, with the stragglers of those whose parent lives. */
+export const treeOf = (roots: Iterable<Cell>, straggling: Iterable<Cell>): readonly TreeNode[] => {
+  const stragglers = new Map<Cell | undefined, Cell[]>();
+  for (const cell of straggling) {
+    const siblings = stragglers.get(cell.parent);
+    if (siblings === undefined) stragglers.set(cell.parent, [cell]);
+    else siblings.push(cell);
+  }
+  return [...roots].filter((root) => !root.fenced).map((root) => nodeOf(root, stragglers));
+};
 
 const showState = (state: unknown): string =>
   typeof state === 'string'
