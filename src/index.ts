@@ -37,7 +37,7 @@ export {
 export { describeReason, type ExitReason, errorIn, isClean } from './kernel/reason.ts';
 export { isRef, type Ref, toRef } from './kernel/ref.ts';
 export { type ServerHandle, type ServerOptions, server } from './kernel/server.ts';
-export { type Backoff, isSpec, type Spec, type SpecOptions } from './kernel/spec.ts';
+export { type Backoff, isSpec, type RestartBudget, type Spec, type SpecOptions } from './kernel/spec.ts';
 export { createSystem, type System, type SystemOptions } from './kernel/system.ts';
 export { drawTree, type TreeNode } from './kernel/tree.ts';
 export * from './recovery/index.ts';
@@ -46,14 +46,28 @@ export {
   type DynamicSupervisorHandle,
   type DynamicSupervisorOptions,
   dynamicSupervisor,
+  type TemplateSupervisorHandle,
+  type TemplateSupervisorOptions,
 } from './supervision/dynamic-supervisor.ts';
-export { type SupervisorOptions, supervisor } from './supervision/supervisor.ts';
+export { checkChildSpecs, type SupervisorOptions, supervisor } from './supervision/supervisor.ts';
 export type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 export { type ChildProcessOptions, childProcess } from './work/child-process.ts';
 export { type InProcessOptions, inProcess } from './work/in-process.ts';
 export type { Lease } from './work/lease.ts';
-export { type PoolHandle, type PoolInspection, pool } from './work/pool.ts';
-export type { PoolOptions } from './work/pool-options.ts';
+export {
+  type DrainOptions,
+  type PoolHandle,
+  type PoolInspection,
+  pool,
+  type WorkerInspection,
+} from './work/pool.ts';
+export type {
+  CheckoutOptions,
+  CrashLoopOptions,
+  JobOptions,
+  PoolOptions,
+  RetryOptions,
+} from './work/pool-options.ts';
 export type { WorkerKind } from './work/worker-port.ts';
 export { reply } from './xstate/reply.ts';
 export { target } from './xstate/target.ts';

@@ -37,10 +37,20 @@ export interface EventMap {
   };
   'supervisor.child.backing_off': { path: string; child: string; delayMs: number; failures: number };
   'supervisor.gave_up': { path: string; child: string; restarts: number; periodMs: number; last: unknown };
+  'supervisor.child.parked': {
+    path: string;
+    child: string;
+    restarts: number;
+    periodMs: number;
+    last: unknown;
+  };
+  'supervisor.auto_shutdown': { path: string; child: string; reason: unknown };
   'breaker.opened': { path: string; retryAtMs: number; openMs: number; failures: number; cause: unknown };
   'breaker.half_opened': { path: string; permits: number };
   'breaker.closed': { path: string };
   'breaker.rejected': { path: string; state: string };
+  'policy.misordered': { path: string; outer: string; inner: string; why: string };
+  'limit.exhausted': { path: string; limit: string; used: number; allowed: number; periodMs: number };
   'retry.scheduled': { path: string; attempt: number; delayMs: number; error: unknown };
   'retry.exhausted': { path: string; attempts: number; why: string; error: unknown };
   'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };

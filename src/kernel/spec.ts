@@ -148,9 +148,11 @@ const BUDGET_FIELDS = {
   onExceeded: oneOf('give_up', 'park'),
 } as const;
 
+export const BUDGET_EXCEEDED = 'give_up';
+
 /** Checks a restart budget and fills it. */
 const resolveBudget = (where: string, input: RestartBudget): Required<RestartBudget> => {
-  const resolved = resolveOptions(where, input, BUDGET_FIELDS, { onExceeded: 'give_up' });
+  const resolved = resolveOptions(where, input, BUDGET_FIELDS, { onExceeded: BUDGET_EXCEEDED });
   const { intensity, periodMs, onExceeded } = resolved;
   if (intensity === undefined) return refuse(where, 'intensity', BUDGET_FIELDS.intensity.expected, intensity);
   if (periodMs === undefined) return refuse(where, 'periodMs', BUDGET_FIELDS.periodMs.expected, periodMs);

@@ -17,7 +17,7 @@ import type { ActorTimer } from '../kernel/logic.ts';
 import type { PlaceOfActor } from '../kernel/place.ts';
 import { type ExitReason, isClean } from '../kernel/reason.ts';
 import { BACKOFF_DEFAULTS, type Backoff, resolveBackoff, type Spec } from '../kernel/spec.ts';
-import { backoffDelay } from './restart-limit.ts';
+import { backoffDelay, type RestartLimit } from './restart-limit.ts';
 
 const chart = compileChart(supervisedChildMachine);
 
@@ -45,6 +45,8 @@ export class Child implements Observer {
   lastCell: Cell | undefined = undefined;
   /** It has ended, and its supervisor has not dealt with that yet. */
   exit: ExitReason | undefined = undefined;
+  /** Its own restart window, if its spec asks for one. */
+  budget: RestartLimit | undefined = undefined;
   /** Failures in a row, crashes and failed starts alike. */
   failures = 0;
   restarts = 0;

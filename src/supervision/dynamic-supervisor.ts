@@ -5,7 +5,7 @@
  * init or stop of one delays no other; they stop in parallel. Restarting children count against `maxChildren`.
  */
 import { createError } from '../base/errors.ts';
-import { check, fits, identifier, integer, resolveOptions, text } from '../base/options.ts';
+import { check, fits, identifier, integer, refuse, resolveOptions, text } from '../base/options.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import {
@@ -23,6 +23,7 @@ import type { Ref } from '../kernel/ref.ts';
 import { noHandler } from '../kernel/relations.ts';
 import { createSpec, isSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
+import { checkChild } from './child-rules.ts';
 import { LIMIT_FIELDS } from './restart-limit.ts';
 import {
   type ChildCounts,
@@ -33,6 +34,7 @@ import {
   Supervision,
 } from './supervision.ts';
 import { rulesOf, SUPERVISOR_SPEC_FIELDS, type SupervisorOptions, specOptionsOf } from './supervisor.ts';
+import { checkTemplate, instantiate, TEMPLATE, type Template } from './template.ts';
 
 /** Options of {@link dynamicSupervisor}: a static one's, without children and strategy. */
 export interface DynamicSupervisorOptions extends Omit<SupervisorOptions, 'children' | 'strategy'> {
@@ -40,20 +42,54 @@ export interface DynamicSupervisorOptions extends Omit<SupervisorOptions, 'child
   readonly maxChildren?: number;
 }
 
+/** Options of a {@link dynamicSupervisor} whose children are all alike (OTP's simple_one_for_one). */
+export interface TemplateSupervisorOptions<H> extends DynamicSupervisorOptions {
+  /** What every child is made of: a spec, or a function of key and input that makes one. The key becomes the id. */
+  readonly template: Template<H>;
+}
+
 /** The handle of a dynamic supervisor; follows restarts. */
-export interface DynamicSupervisorHandle extends Handle {
-  /** Starts a child under its spec's id and resolves with its handle. @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED */
+export interface DynamicSupervisorHandle extends DynamicOperations {
+  /**
+   * Starts a child under its spec's id and resolves with its handle, or with `undefined` where its init chose not to run.
+   *
+   * @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED, ERR_OPTION_INVALID
+   */
   startChild<H>(spec: Spec<H>): Promise<H>;
+}
+
+/** The handle of a dynamic supervisor with a template. */
+export interface TemplateSupervisorHandle<H> extends DynamicOperations {
+  /**
+   * Starts a child from the template under a key, with an input of its own where one is given.
+   *
+   * @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED, ERR_OPTION_INVALID
+   */
+  startChild(key: string, input?: unknown): Promise<H>;
+  child(key: string): H | undefined;
+}
+
+/** What every dynamic supervisor does. */
+export interface DynamicOperations extends Handle {
   /** Stops and forgets a child. @throws ERR_CHILD_NOT_FOUND */
   terminateChild(id: string): Promise<void>;
   /** The handle of a child, or `undefined`. Reads without asking. */
   child(id: string): unknown;
+  /** The latest started first. */
   whichChildren(): Promise<readonly ChildListing[]>;
+  /** @throws ERR_CHILD_NOT_FOUND */
+  whichChild(id: string): Promise<ChildListing>;
+  /** With a template `specs` is 1: the template (OTP). */
   countChildren(): Promise<ChildCounts>;
+  /** @throws ERR_CHILD_NOT_FOUND */
+  childSpec(id: string): Promise<Spec<unknown>>;
 }
 
 type Message =
   | { readonly type: 'start_child'; readonly spec: Spec<unknown> }
+  | { readonly type: 'start_from_template'; readonly key: string; readonly input: unknown }
+  | { readonly type: 'which_child'; readonly id: string }
+  | { readonly type: 'get_child_spec'; readonly id: string }
   | { readonly type: 'terminate_child'; readonly id: string }
   | { readonly type: 'which_children' }
   | { readonly type: 'count_children' };
@@ -61,17 +97,23 @@ type Message =
 class DynamicSupervisor implements Behaviour {
   readonly #supervision: Supervision;
   readonly #maxChildren: number;
+  readonly #template: Template<unknown> | undefined;
   readonly #children = new Map<string, Child>();
   /** What a child's next fate is for: a start asked for, a stop asked for. */
   readonly #starting = new Map<Child, Request>();
   readonly #stopping = new Map<Child, (() => void)[]>();
   #closing = false;
 
-  constructor(context: ActorContextOfCell, rules: Rules, maxChildren: number) {
+  constructor(
+    context: ActorContextOfCell,
+    rules: Rules,
+    kind: { readonly maxChildren: number; readonly template: Template<unknown> | undefined },
+  ) {
     this.#supervision = new Supervision(context, rules, (child, cell, fate) =>
       this.#heard(child, cell, fate),
     );
-    this.#maxChildren = maxChildren;
+    this.#maxChildren = kind.maxChildren;
+    this.#template = kind.template;
   }
 
   tell(message: unknown): void {
@@ -84,11 +126,15 @@ class DynamicSupervisor implements Behaviour {
       case 'which_children':
         return [...this.#children.values()].reverse().map(listing);
       case 'count_children':
-        return countChildren(this.#children.values());
+        return this.#count();
+      case 'which_child':
+        return this.#known(asked.id, request, listing);
+      case 'get_child_spec':
+        return this.#known(asked.id, request, (child) => child.spec);
       case 'start_child':
-        this.#supervision.context.later();
-        this.#startChild(asked.spec, request);
-        return DEFERRED;
+        return this.#order(request, () => this.#startChild(this.#given(asked.spec), request));
+      case 'start_from_template':
+        return this.#order(request, () => this.#startChild(this.#made(asked.key, asked.input), request));
       case 'terminate_child':
         this.#supervision.context.later();
         this.#terminateChild(asked.id, request);
@@ -99,6 +145,44 @@ class DynamicSupervisor implements Behaviour {
         );
         return DEFERRED;
     }
+  }
+
+  /** Does what was asked, or refuses with what it throws. */
+  #order(request: Request, act: () => void): typeof DEFERRED {
+    this.#supervision.context.later();
+    try {
+      act();
+    } catch (error) {
+      request.refuse(error);
+    }
+    return DEFERRED;
+  }
+
+  #known<R>(id: string, request: Request, read: (child: Child) => R): R | typeof DEFERRED {
+    const child = this.#children.get(id);
+    if (child !== undefined) return read(child);
+    request.refuse(this.#supervision.refusal('ERR_CHILD_NOT_FOUND', id));
+    return DEFERRED;
+  }
+
+  #count(): ChildCounts {
+    const counts = countChildren(this.#children.values());
+    return this.#template === undefined ? counts : { ...counts, specs: 1 };
+  }
+
+  /** @throws ERR_OPTION_INVALID */
+  #given(spec: Spec<unknown>): Spec<unknown> {
+    const where = `startChild of ${this.#supervision.context.path}`;
+    if (this.#template !== undefined)
+      return refuse(where, 'key', 'a key for a child of the template', spec.id);
+    return spec;
+  }
+
+  /** @throws ERR_OPTION_INVALID */
+  #made(key: string, input: unknown): Spec<unknown> {
+    const where = `startChild of ${this.#supervision.context.path}`;
+    if (this.#template === undefined) return refuse(where, 'spec', 'a spec, since there is no template', key);
+    return instantiate(where, this.#template, { key, input });
   }
 
   inspect(): Inspection {
@@ -153,15 +237,12 @@ class DynamicSupervisor implements Behaviour {
       );
       return;
     }
-    try {
-      const place = system.adopt(spec, `${context.path}/${spec.id}`);
-      const child = new Child(spec, place, backoffOf(spec, rules.backoff));
-      this.#children.set(spec.id, child);
-      this.#starting.set(child, request);
-      this.#supervision.launch(child);
-    } catch (error) {
-      request.refuse(error);
-    }
+    checkChild(`startChild of ${context.path}`, spec, rules);
+    const place = system.adopt(spec, `${context.path}/${spec.id}`);
+    const child = new Child(spec, place, backoffOf(spec, rules.backoff));
+    this.#children.set(spec.id, child);
+    this.#starting.set(child, request);
+    this.#supervision.launch(child);
   }
 
   #terminateChild(id: string, request: Request): void {
@@ -217,14 +298,23 @@ class DynamicSupervisor implements Behaviour {
     const again = child.wantsRestart(reason);
     child.send({ type: 'exited', again });
     this.#supervision.reportEnd(child, reason);
-    if (again) this.#failed(child, reason);
-    else this.#forget(child);
+    if (again) {
+      this.#failed(child, reason);
+      return;
+    }
+    this.#forget(child);
+    if (this.#closing || !this.#supervision.isFinal(child, this.#children.values())) return;
+    this.#supervision.report('supervisor.auto_shutdown', child, { reason });
+    this.#close(() => this.#supervision.context.stop('shutdown'));
   }
 
   #failed(child: Child, reason: ExitReason): void {
     if (this.#closing) return;
     const delayMs = this.#supervision.countFailure(child, reason);
-    if (delayMs === undefined) {
+    if (delayMs === 'park') {
+      this.#supervision.park(child);
+      this.#forget(child);
+    } else if (delayMs === 'give_up') {
       const final = this.#supervision.giveUp(child);
       this.#close(() => this.#supervision.context.stop(final));
     } else if (delayMs > 0) this.#backOff(child, delayMs);
@@ -260,7 +350,7 @@ class DynamicSupervisor implements Behaviour {
 
 const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
 
-class HandleOfDynamicSupervisor implements DynamicSupervisorHandle {
+class HandleOfDynamicSupervisor implements DynamicOperations {
   readonly #place: Place;
 
   constructor(place: Place) {
@@ -275,9 +365,16 @@ class HandleOfDynamicSupervisor implements DynamicSupervisorHandle {
     return this.#place.ref();
   }
 
-  async startChild<H>(spec: Spec<H>): Promise<H> {
-    check(`startChild of ${this.path}`, 'spec', fits<Spec<H>>('a spec', isSpec), spec);
-    return (await this.#place.call({ type: 'start_child', spec }, NO_LIMIT)) as H;
+  async startChild(specOrKey: unknown, input?: unknown): Promise<unknown> {
+    const where = `startChild of ${this.path}`;
+    if (typeof specOrKey === 'string') {
+      const key = check(where, 'key', identifier, specOrKey);
+      const started = await this.#place.call({ type: 'start_from_template', key, input }, NO_LIMIT);
+      return this.#place.handleAt(`${this.path}/${key}`) ?? started;
+    }
+    const spec = check(where, 'spec', fits<Spec<unknown>>('a spec, or a key', isSpec), specOrKey);
+    const started = await this.#place.call({ type: 'start_child', spec }, NO_LIMIT);
+    return this.#place.handleAt(`${this.path}/${spec.id}`) ?? started;
   }
 
   async terminateChild(id: string): Promise<void> {
@@ -288,11 +385,21 @@ class HandleOfDynamicSupervisor implements DynamicSupervisorHandle {
   }
 
   child(id: string): unknown {
-    return this.#place.system.placeAt(`${this.path}/${id}`)?.handle;
+    return this.#place.handleAt(`${this.path}/${id}`);
   }
 
   whichChildren(): Promise<readonly ChildListing[]> {
     return this.#place.call({ type: 'which_children' }, NO_LIMIT) as Promise<readonly ChildListing[]>;
+  }
+
+  whichChild(id: string): Promise<ChildListing> {
+    const asked = { type: 'which_child', id: check(`whichChild of ${this.path}`, 'id', text, id) };
+    return this.#place.call(asked, NO_LIMIT) as Promise<ChildListing>;
+  }
+
+  childSpec(id: string): Promise<Spec<unknown>> {
+    const asked = { type: 'get_child_spec', id: check(`childSpec of ${this.path}`, 'id', text, id) };
+    return this.#place.call(asked, NO_LIMIT) as Promise<Spec<unknown>>;
   }
 
   countChildren(): Promise<ChildCounts> {
@@ -305,16 +412,22 @@ const MAX_CHILDREN = fits<number>(
   (value) => value === Number.POSITIVE_INFINITY || integer(1).accepts(value),
 );
 
+/** Both kinds: with a template, and of whatever specs come. */
+interface MakeDynamicSupervisor {
+  <H>(id: string, options: TemplateSupervisorOptions<H>): Spec<TemplateSupervisorHandle<H>>;
+  (id: string, options?: DynamicSupervisorOptions): Spec<DynamicSupervisorHandle>;
+}
+
 /**
- * The spec of a dynamic supervisor (Elixir's DynamicSupervisor): starts without children; they are added with `startChild`,
- * restarted one for one, and stopped in parallel.
+ * The spec of a dynamic supervisor (Elixir's DynamicSupervisor; with a `template` OTP's simple_one_for_one): starts without
+ * children; they are added with `startChild`, restarted one for one, and stopped in parallel.
  *
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
  */
-export const dynamicSupervisor = (
+export const dynamicSupervisor: MakeDynamicSupervisor = (
   id: string,
   options: DynamicSupervisorOptions = {},
-): Spec<DynamicSupervisorHandle> => {
+): Spec<never> => {
   const where = `dynamicSupervisor ${String(id)}`;
   resolveOptions(where, { id }, { id: identifier }, {});
   const fields = {
@@ -322,14 +435,18 @@ export const dynamicSupervisor = (
     ...LIMIT_FIELDS,
     backoff: SPEC_FIELDS.backoff,
     maxChildren: MAX_CHILDREN,
+    template: TEMPLATE,
   };
   const resolved = resolveOptions(where, options, fields, { maxChildren: Number.POSITIVE_INFINITY });
   const rules = rulesOf(where, resolved);
-  const logic: Logic<DynamicSupervisorHandle> = {
+  const { maxChildren, template } = resolved;
+  if (template !== undefined) checkTemplate(where, template);
+  if (typeof template === 'object') checkChild(where, template, rules);
+  const logic: Logic<DynamicOperations> = {
     kind: 'dynamic_supervisor',
     start: (context: ActorContext) =>
-      new DynamicSupervisor(context as ActorContextOfCell, rules, resolved.maxChildren),
+      new DynamicSupervisor(context as ActorContextOfCell, rules, { maxChildren, template }),
     handle: (place) => new HandleOfDynamicSupervisor(place),
   };
-  return createSpec(id, logic, specOptionsOf(resolved));
+  return createSpec(id, logic as Logic<never>, specOptionsOf(resolved));
 };

@@ -28,6 +28,7 @@ export const LIMIT_FIELDS = {
     },
   ),
   onGiveUp: oneOf('gave_up', 'shutdown'),
+  autoShutdown: oneOf('never', 'any_significant', 'all_significant'),
 };
 
 /** Counts the restarts of one supervisor; O(1) each, however many the period holds. */

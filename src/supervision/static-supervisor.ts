@@ -12,6 +12,7 @@ import type { ExitReason } from '../kernel/reason.ts';
 import { noHandler } from '../kernel/relations.ts';
 import type { Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
+import { checkChild } from './child-rules.ts';
 import { countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
 import type { SupervisorMessage } from './supervisor-handle.ts';
 import { type Procedure, Work } from './work.ts';
@@ -101,6 +102,10 @@ export class StaticSupervisor implements Behaviour {
         return [...this.#children].reverse().map(listing);
       case 'count_children':
         return countChildren(this.#children);
+      case 'which_child': {
+        const child = this.#found(asked.id, request);
+        return child === undefined ? DEFERRED : listing(child);
+      }
       case 'get_child_spec':
         return this.#found(asked.id, request)?.spec ?? DEFERRED;
       case 'start_child':
@@ -220,18 +225,23 @@ export class StaticSupervisor implements Behaviour {
     const again = child.wantsRestart(reason);
     child.send({ type: 'exited', again });
     this.#supervision.reportEnd(child, reason);
-    if (again) yield* this.#failed(child, reason);
-    else {
-      child.place.markGone();
-      if (child.spec.restart === 'temporary') this.#forget(child);
+    if (again) {
+      yield* this.#failed(child, reason);
+      return;
     }
+    child.place.markGone();
+    if (child.spec.restart === 'temporary') this.#forget(child);
+    if (!this.#supervision.isFinal(child, this.#children)) return;
+    this.#supervision.report('supervisor.auto_shutdown', child, { reason });
+    yield* this.#endWith('shutdown');
   }
 
   /** A crash or a failed start, counted once, here, when it was detected. */
   *#failed(child: Child, reason: ExitReason): Procedure {
     if (!child.standing.due || this.#find(child.id) !== child) return;
     const delayMs = this.#supervision.countFailure(child, reason);
-    if (delayMs === undefined) yield* this.#giveUp(child);
+    if (delayMs === 'give_up') yield* this.#giveUp(child);
+    else if (delayMs === 'park') this.#supervision.park(child);
     else if (this.#strategy !== 'one_for_one') yield* this.#restartGroup(child, delayMs);
     else if (delayMs > 0) this.#backOff(child, delayMs, () => this.#restart(child));
     else yield* this.#restart(child);
@@ -305,6 +315,10 @@ export class StaticSupervisor implements Behaviour {
   *#giveUp(child: Child): Procedure {
     const reason = this.#supervision.giveUp(child);
     child.send({ type: 'terminate' });
+    yield* this.#endWith(reason);
+  }
+
+  *#endWith(reason: ExitReason): Procedure {
     this.#closing = true;
     this.#cancelGroup();
     yield* this.#stopInReverse(this.#children);
@@ -327,6 +341,8 @@ export class StaticSupervisor implements Behaviour {
     }
     let child: Child;
     try {
+      const { context, rules } = this.#supervision;
+      checkChild(`startChild of ${context.path}`, spec, rules, this.#strategy !== 'one_for_one');
       child = this.#childOf(spec);
     } catch (error) {
       request.refuse(error);

@@ -19,7 +19,11 @@ export interface Rules {
   readonly backoff: Backoff | false;
   readonly giveUp: GiveUp;
   readonly onGiveUp: 'gave_up' | 'shutdown';
+  readonly autoShutdown: AutoShutdown;
 }
+
+/** Whether the ending of significant children ends their supervisor: of any of them, or of the last (OTP's auto_shutdown). */
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 
 /** What is kept back of the time for a stop, so that killing and closing still fit (design §7). */
 const RESERVE = 0.1;
@@ -158,33 +162,70 @@ export class Supervision {
     return false;
   }
 
-  /** Counts a failure; `undefined` when the limit is passed, otherwise the delay before the restart, ms. */
-  countFailure(child: Child, reason: ExitReason): number | undefined {
+  /** Counts a failure; says what to do where a limit is passed, otherwise the delay before the restart, ms. */
+  countFailure(child: Child, reason: ExitReason): number | 'give_up' | 'park' {
     const now = this.context.now();
     const delay = child.countFailure(reason, now, this.context.random);
+    const { restartBudget } = child.spec;
+    if (restartBudget !== undefined)
+      return this.#limitOf(child).allows(now) ? delay : restartBudget.onExceeded;
     const { giveUp } = this.rules;
     if (giveUp === 'never') return delay;
-    if (giveUp !== undefined) return child.failures > giveUp.afterFailures ? undefined : delay;
-    return this.limit.allows(now) ? delay : undefined;
+    if (giveUp !== undefined) return child.failures > giveUp.afterFailures ? 'give_up' : delay;
+    return this.limit.allows(now) ? delay : 'give_up';
+  }
+
+  /** The window that a failure of this child spends: its own, or its supervisor's. */
+  #limitOf(child: Child): RestartLimit {
+    const { restartBudget } = child.spec;
+    if (restartBudget === undefined) return this.limit;
+    child.budget ??= new RestartLimit(restartBudget.intensity, restartBudget.periodMs);
+    return child.budget;
+  }
+
+  /**
+   * Whether this ending, its own and not asked for, ends the supervisor. `all_significant`: no other significant child
+   * lives or is to be restarted.
+   */
+  isFinal(child: Child, siblings: Iterable<Child>): boolean {
+    const { autoShutdown } = this.rules;
+    if (autoShutdown === 'never' || !child.spec.significant) return false;
+    if (autoShutdown === 'any_significant') return true;
+    for (const { cell, spec, standing } of siblings)
+      if (spec.significant && (cell !== undefined || standing.due)) return false;
+    return true;
   }
 
   restarted(child: Child): void {
     child.restarts += 1;
     if (!this.system.events.active) return;
-    const { intensity, periodMs } = this.rules;
-    const used = this.limit.used(this.context.now());
+    const limit = this.#limitOf(child);
+    const { intensity, periodMs } = limit;
+    const used = limit.used(this.context.now());
     this.report('supervisor.child.restarted', child, { restarts: child.restarts, used, intensity, periodMs });
   }
 
   /** Announces that it gives up on a child; returns the reason with which the supervisor ends. */
   giveUp(child: Child): ExitReason {
-    const { periodMs, onGiveUp } = this.rules;
-    const restarts =
-      this.rules.giveUp === undefined ? this.limit.used(this.context.now()) - 1 : child.failures - 1;
-    const last = child.lastReason;
+    const { onGiveUp } = this.rules;
+    const { restarts, periodMs, last } = this.#exceeded(child);
     this.report('supervisor.gave_up', child, { restarts, periodMs, last });
     if (onGiveUp === 'shutdown') return 'shutdown';
     return { gaveUp: { supervisor: this.context.path, child: child.id, restarts, periodMs, last } };
+  }
+
+  /** Announces that it leaves a child stopped that has used up its own budget. */
+  park(child: Child): void {
+    child.send({ type: 'terminate' });
+    child.place.markGone();
+    this.report('supervisor.child.parked', child, this.#exceeded(child));
+  }
+
+  #exceeded(child: Child): { restarts: number; periodMs: number; last: ExitReason } {
+    const limit = this.#limitOf(child);
+    const isCounted = limit !== this.limit || this.rules.giveUp === undefined;
+    const restarts = (isCounted ? limit.used(this.context.now()) : child.failures) - 1;
+    return { restarts, periodMs: limit.periodMs, last: child.lastReason };
   }
 
   reportEnd(child: Child, reason: ExitReason): void {

@@ -8,6 +8,7 @@ import type { ChildCounts, ChildListing } from './supervision.ts';
 /** The messages behind the operations. */
 export type SupervisorMessage =
   | { readonly type: 'which_children' }
+  | { readonly type: 'which_child'; readonly id: string }
   | { readonly type: 'count_children' }
   | { readonly type: 'get_child_spec'; readonly id: string }
   | { readonly type: 'start_child'; readonly spec: Spec<unknown> }
@@ -20,6 +21,8 @@ export type SupervisorMessage =
 export interface SupervisorHandle extends Handle {
   /** Children, the latest started first (OTP's which_children). */
   whichChildren(): Promise<readonly ChildListing[]>;
+  /** One of them (OTP's which_child). @throws ERR_CHILD_NOT_FOUND */
+  whichChild(id: string): Promise<ChildListing>;
   countChildren(): Promise<ChildCounts>;
   /** @throws ERR_CHILD_NOT_FOUND */
   childSpec(id: string): Promise<Spec<unknown>>;
@@ -56,6 +59,10 @@ export class HandleOfSupervisor implements SupervisorHandle {
     return this.#ask({ type: 'which_children' }) as Promise<readonly ChildListing[]>;
   }
 
+  whichChild(id: string): Promise<ChildListing> {
+    return this.#ask({ type: 'which_child', id: this.#id('whichChild', id) }) as Promise<ChildListing>;
+  }
+
   countChildren(): Promise<ChildCounts> {
     return this.#ask({ type: 'count_children' }) as Promise<ChildCounts>;
   }
@@ -66,15 +73,17 @@ export class HandleOfSupervisor implements SupervisorHandle {
 
   async startChild<H>(spec: Spec<H>): Promise<H> {
     check(`startChild of ${this.path}`, 'spec', fits<Spec<H>>('a spec', isSpec), spec);
-    return (await this.#ask({ type: 'start_child', spec: spec as Spec<unknown> })) as H;
+    const started = await this.#ask({ type: 'start_child', spec: spec as Spec<unknown> });
+    return (this.#place.handleAt(`${this.path}/${spec.id}`) ?? started) as H;
   }
 
   async terminateChild(id: string): Promise<void> {
     await this.#ask({ type: 'terminate_child', id: this.#id('terminateChild', id) });
   }
 
-  restartChild(id: string): Promise<unknown> {
-    return this.#ask({ type: 'restart_child', id: this.#id('restartChild', id) });
+  async restartChild(id: string): Promise<unknown> {
+    const started = await this.#ask({ type: 'restart_child', id: this.#id('restartChild', id) });
+    return this.#place.handleAt(`${this.path}/${id}`) ?? started;
   }
 
   async deleteChild(id: string): Promise<void> {

@@ -15,10 +15,10 @@ import {
   type Spec,
   type SpecOptions,
 } from '../kernel/spec.ts';
-import { backoffOf } from './child.ts';
-import { checkReachable, type GiveUp, INTENSITY, LIMIT_FIELDS, PERIOD_MS } from './restart-limit.ts';
+import { checkChild } from './child-rules.ts';
+import { type GiveUp, INTENSITY, LIMIT_FIELDS, PERIOD_MS } from './restart-limit.ts';
 import { StaticSupervisor, type Strategy } from './static-supervisor.ts';
-import type { Rules } from './supervision.ts';
+import type { AutoShutdown, Rules } from './supervision.ts';
 import { HandleOfSupervisor, type SupervisorHandle } from './supervisor-handle.ts';
 
 /** Options of {@link supervisor}, beside those of every spec. Times in ms. */
@@ -38,7 +38,11 @@ export interface SupervisorOptions
   readonly giveUp?: Exclude<GiveUp, undefined>;
   /** How it ends when it gives up: `'gave_up'` (abnormal, so that parents act), or OTP's silent `'shutdown'`. Default `'gave_up'`. */
   readonly onGiveUp?: 'gave_up' | 'shutdown';
+  /** Whether it ends with `shutdown` when a significant child (`any`), or the last of them (`all`), has ended by itself. Default `'never'`. */
+  readonly autoShutdown?: AutoShutdown;
 }
+
+export const AUTO_SHUTDOWN: AutoShutdown = 'never';
 
 const OWN_FIELDS = {
   ...LIMIT_FIELDS,
@@ -73,6 +77,7 @@ export const rulesOf = (where: string, options: Readonly<Record<string, unknown>
       : resolveBackoff(`${where}.backoff`, options['backoff'], BACKOFF_DEFAULTS),
   giveUp: options['giveUp'] as GiveUp,
   onGiveUp: (options['onGiveUp'] as Rules['onGiveUp'] | undefined) ?? 'gave_up',
+  autoShutdown: (options['autoShutdown'] as AutoShutdown | undefined) ?? AUTO_SHUTDOWN,
 });
 
 /** The options among `resolved` that every spec takes, with a supervisor's defaults. */
@@ -82,7 +87,12 @@ export const specOptionsOf = (resolved: Readonly<Record<string, unknown>>): Spec
 };
 
 /** @throws ERR_OPTION_INVALID, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE */
-const checkChildren = (id: string, children: readonly Spec<unknown>[], rules: Rules): void => {
+const checkChildren = (
+  id: string,
+  children: readonly Spec<unknown>[],
+  rules: Rules,
+  isGroup: boolean,
+): void => {
   const seen = new Map<string, Spec<unknown>>();
   for (const child of children) {
     const other = seen.get(child.id);
@@ -90,10 +100,20 @@ const checkChildren = (id: string, children: readonly Spec<unknown>[], rules: Ru
     if (other !== undefined)
       refuse(`supervisor ${id}`, 'children', 'specs with different ids', `two with the id ${child.id}`);
     seen.set(child.id, child);
-    if (rules.giveUp === undefined) {
-      checkReachable(`supervisor ${id}`, child.id, { ...rules, backoff: backoffOf(child, rules.backoff) });
-    }
+    checkChild(`supervisor ${id}`, child, rules, isGroup);
   }
+};
+
+/**
+ * Whether specs may stand side by side below a supervisor of these options (OTP's check_childspecs), before there is one.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE
+ */
+export const checkChildSpecs = (
+  children: readonly Spec<unknown>[],
+  options: Omit<SupervisorOptions, 'children'> = {},
+): void => {
+  supervisor('checkChildSpecs', { ...options, children });
 };
 
 /**
@@ -114,7 +134,7 @@ export const supervisor = (id: string, options: SupervisorOptions): Spec<Supervi
   const rules = rulesOf(where, resolved);
   const children = resolved.children as readonly Spec<unknown>[];
   const strategy = resolved.strategy as Strategy;
-  checkChildren(id, children, rules);
+  checkChildren(id, children, rules, strategy !== 'one_for_one');
   const logic: Logic<SupervisorHandle> = {
     kind: 'supervisor',
     start: (context: ActorContext) =>

@@ -6,12 +6,12 @@ import { APPLICATION_DEFAULTS } from '../../src/application/application.ts';
 import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
 import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
 import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
-import { BACKOFF_DEFAULTS, SPEC_DEFAULTS } from '../../src/kernel/spec.ts';
+import { BACKOFF_DEFAULTS, BUDGET_EXCEEDED, SPEC_DEFAULTS } from '../../src/kernel/spec.ts';
 import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
 import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
 import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
-import { SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
+import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
 import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
 import { WIRE_LIMITS } from '../../src/work/wire.ts';
 
@@ -27,6 +27,8 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   '`restart`': SPEC_DEFAULTS.restart,
   '`onShutdown`': SPEC_DEFAULTS.onShutdown,
   '`overlap`': SPEC_DEFAULTS.overlap,
+  '`significant`': SPEC_DEFAULTS.significant,
+  '`restartBudget.onExceeded`': BUDGET_EXCEEDED,
   "`system.stop`'s `timeoutMs`": STOP_TIMEOUT_MS,
   'messages an actor handles in a row': ACTOR_BUDGET,
   'a turn before I/O is let in, ms': TURN_MS,
@@ -35,6 +37,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   "supervisor's `initTimeoutMs`": SUPERVISOR_SPEC_DEFAULTS.initTimeoutMs,
   '`intensity`': INTENSITY,
   '`periodMs`': PERIOD_MS,
+  '`autoShutdown`': AUTO_SHUTDOWN,
   '`backoff.baseMs`': BACKOFF_DEFAULTS.baseMs,
   '`backoff.factor`': BACKOFF_DEFAULTS.factor,
   '`backoff.maxMs`': BACKOFF_DEFAULTS.maxMs,
