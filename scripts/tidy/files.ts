@@ -4,8 +4,12 @@ import { isWithin, type Rule, type Source, type Violation } from './source.ts';
 /** A header shorter than this says nothing. */
 const HEADER_CHARACTERS = 20;
 
-/** Tests state their facts in their names; everything else says what it owns. */
-const needsHeader = ({ path }: Source): boolean => !path.endsWith('.test.ts');
+/**
+ * Tests state their facts in their names, and the files in a numbered example's folder are explained where they are used;
+ * everything else says what it owns.
+ */
+const needsHeader = ({ path }: Source): boolean =>
+  !path.endsWith('.test.ts') && !/^examples\/\d\d-[^/]+\//.test(path);
 
 const headerOf = ({ ast }: Source): string => {
   const text = ast.text.replace(/^#!.*\n/, '').trimStart();

@@ -65,5 +65,6 @@ export const describeReason = (reason: ExitReason): string => {
   if ('error' in reason)
     return `error: ${isTroupeError(reason.error) ? reason.error.message : show(reason.error)}`;
   const { supervisor, child, restarts, periodMs, last } = reason.gaveUp;
-  return `gave up: ${supervisor} restarted ${child} ${restarts} times in ${periodMs} ms (last: ${describeReason(last)})`;
+  const after = `${restarts} restarts in ${periodMs} ms`;
+  return `gave up: ${supervisor} on ${child} after ${after} (last: ${describeReason(last)})`;
 };
