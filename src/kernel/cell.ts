@@ -83,6 +83,8 @@ export class Cell implements Runnable {
   #outgoing: Call | undefined = undefined;
   /** Set by an init that cleans up after itself when it is told to stop (a supervisor's): it then ends the start. */
   abortInit: (() => void) | undefined = undefined;
+  /** That was told to stop: a second stop only shortens its time. */
+  #initAborted = false;
   /** Its init proceeds in turns of the kernel only (a supervisor's): it ends with the incarnation, straggling nowhere. */
   conducted = false;
   #allowance: Timer | undefined = undefined;
@@ -546,13 +548,15 @@ export class Cell implements Runnable {
   }
 
   #stopStarting(reason: ExitReason, deadline: number): void {
-    if (this.abortInit === undefined) {
+    if (this.abortInit === undefined && !this.#initAborted) {
       this.end(reason);
       return;
     }
     if (deadline < this.stopDeadline) this.#allow(deadline);
+    if (this.#initAborted) return;
+    this.#initAborted = true;
     this.stopReason ??= reason;
-    this.abortInit();
+    this.abortInit?.();
   }
 
   #allow(deadline: number): void {
