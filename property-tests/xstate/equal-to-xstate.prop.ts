@@ -1,3 +1,8 @@
+/**
+ * A machine as an actor of troupe does what it does in XState alone. Networks of machines send to each other, raise, delay,
+ * cancel, stop, spawn and fail, by scripts that fast-check writes; both must do the same things in the same order. It does
+ * not cover promises, whose settlement has no place in that order.
+ */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import {
@@ -13,10 +18,6 @@ import { createSystem } from '../../src/kernel/system.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { fromMachine } from '../../src/xstate/xstate.ts';
 
-/**
- * Networks of machines that send to each other, raise, delay, cancel, stop, spawn and fail, by scripts that fast-check
- * writes. Each is run by XState alone and as an actor of troupe; both must do the same things in the same order.
- */
 const TYPES = ['A', 'B', 'C'] as const;
 const CHILDREN = ['c0', 'c1', 'c2'] as const;
 const NAMES = ['root', ...CHILDREN] as const;

@@ -41,6 +41,8 @@ export interface Reader<L> {
   read(letter: L): void;
   /** The letter waits for a busy receiver: `true` discards all that waited before it. */
   supersedes(letter: L): boolean;
+  /** A letter was discarded, for one that supersedes it. */
+  unheard(letter: L): void;
 }
 
 export class Delivery<L> {
@@ -143,6 +145,7 @@ export class Delivery<L> {
 
   #wait(frame: Frame<L>, letter: L): void {
     if (this.#reader.supersedes(letter)) {
+      for (const waiting of frame.mail.slice(frame.nextMail)) this.#reader.unheard(waiting);
       frame.mail.length = 0;
       frame.nextMail = 0;
     }

@@ -12,36 +12,43 @@
  * {@link Owner}'s.
  */
 import { type AnyActorLogic, createActor } from 'xstate';
-import { createError } from '../base/errors.ts';
 import type { ActorContext } from '../kernel/logic.ts';
 import { type Delayed, DelayedEvents } from './delayed.ts';
 import { Delivery, type Reader } from './delivery.ts';
-import { guardedObserver, type Reporter } from './guarded.ts';
+import { guarded, type Reporter } from './guarded.ts';
 import {
   adopt,
   checkSeams,
+  countMicrostep,
+  Effect,
+  Facade,
   forgetDead,
   hasStarted,
   hasStopped,
   type InnerActor,
+  keepEarly,
   type Letter,
   leaveParent,
   livesIn,
   type Order,
   type Resident,
   residentOf,
+  residentsFrom,
   type Snapshot,
   START,
   STOP,
+  scheduledBy,
   startNow,
   stopNow,
+  takeEarly,
 } from './inner-actor.ts';
+import { Inspectors } from './inspectors.ts';
 import { ANSWER, type Answering, type Owner, type Taken } from './owner.ts';
-import { addresseeOf } from './target.ts';
+import type { Subscription } from './stage.ts';
+import { SystemIds } from './system-ids.ts';
+import { addresseeOf, hasSend } from './target.ts';
 import { typeOf } from './vocabulary.ts';
 
-/** Microsteps of one macrostep. Owner: each XState actor; XState has no limit, and an `always` loop would hang the process. */
-export const MICROSTEPS_MAX = 10_000;
 /** Letters heard inside a logic before other actors have their turn. Owner: engine; a letter costs about 5 µs. */
 export const LETTERS_PER_RUN = 32;
 
@@ -55,27 +62,6 @@ interface InspectionEvent {
   readonly _transitions?: readonly Taken[];
 }
 
-/** The root's parent as XState sees it. */
-class Facade {
-  readonly id = 'troupe';
-  readonly sessionId = 'troupe';
-  readonly system: Engine;
-  constructor(system: Engine) {
-    this.system = system;
-  }
-  send(event: unknown): void {
-    this.system._relay(undefined, this, event);
-  }
-}
-
-/** Something to be done among the letters, instead of one. */
-class Effect {
-  readonly run: () => void;
-  constructor(run: () => void) {
-    this.run = run;
-  }
-}
-
 const NO_TIMERS = Object.freeze({ _scheduledEvents: Object.freeze({}) });
 
 export class Engine implements Reader<Letter>, Reporter, Answering {
@@ -83,11 +69,11 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   readonly _logger: (...args: unknown[]) => void;
   readonly #context: ActorContext;
   readonly #owner: Owner;
-  readonly #facade = new Facade(this);
+  readonly #facade: Facade = new Facade(this);
   readonly #delivery = new Delivery<Letter>(this);
   #root: InnerActor | undefined = undefined;
-  #names: Map<string, InnerActor> | undefined = undefined;
-  #inspectors: Set<(event: unknown) => void> | undefined = undefined;
+  #names: SystemIds | undefined = undefined;
+  #inspectors: Inspectors | undefined = undefined;
   #lastId = 0;
   #working = false;
   #closed = false;
@@ -156,13 +142,12 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
 
   /** Actors and delayed events inside, the root's included. */
   census(): { readonly actors: number; readonly timers: number } {
-    let actors = 0;
-    let timers = 0;
-    for (const { resident } of this.#living()) {
-      actors += 1;
-      timers += resident.delayed?.size ?? 0;
-    }
-    return { actors, timers };
+    const all = [...this.#residents];
+    return { actors: all.length, timers: all.reduce((sum, { delayed }) => sum + (delayed?.size ?? 0), 0) };
+  }
+
+  get #residents(): Iterable<Resident> {
+    return this.#root === undefined || this.#closed ? [] : residentsFrom(this.#root);
   }
 
   [ANSWER](value: () => unknown, to: string | undefined): void {
@@ -233,7 +218,10 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   watch(outcome: PromiseLike<unknown>): void {
     outcome.then(undefined, (error: unknown) => {
       if (this.#closed) this.threw(error);
-      else this.#context.post(() => Promise.reject(error));
+      else
+        this.#context.post(() => {
+          throw error;
+        });
     });
   }
 
@@ -251,10 +239,10 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     const { source, target, event } = letter;
     if (event instanceof Effect) event.run();
     else if (target === this.#facade) this.#readAsParent(source, event);
-    else if (!livesIn(this, target)) this.#sendOut(target, event);
+    else if (!livesIn(this, target)) guarded(this, () => this.#sendOut(letter));
     else if (event === START || event === STOP) this.#perform(target, event);
     else if (hasStopped(target)) this.unheard(letter);
-    else if (!hasStarted(target)) this.#keep(target, letter);
+    else if (!hasStarted(target)) keepEarly(target, letter);
     else {
       target._send(event);
       if (typeOf(event)?.startsWith(ERROR_PREFIX) === true) forgetDead(target, source);
@@ -272,6 +260,15 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     system.deadLetter(letter.target === this.#root ? path : `${path}#${String(id)}`, letter.event, path);
   }
 
+  #sendOut(letter: Letter): void {
+    const { target, event } = letter;
+    const addressee = addresseeOf(target);
+    if (addressee !== undefined) this.#context.tell(addressee, event);
+    // An XState actor of another system, perhaps of another logic: it queues or runs by its own rules.
+    else if (hasSend(target)) target.send(event);
+    else this.unheard(letter);
+  }
+
   #readAsParent(source: unknown, event: unknown): void {
     const type = typeOf(event);
     const status = source === this.#root ? this.#root?._snapshot?.status : undefined;
@@ -282,47 +279,21 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     else this.#owner.sentToParent(event);
   }
 
-  #sendOut(target: unknown, event: unknown): void {
-    const addressee = addresseeOf(target);
-    try {
-      if (addressee !== undefined) this.#context.tell(addressee, event);
-      // An XState actor of another system, perhaps of another logic: it queues or runs by its own rules.
-      else if (typeof (target as { send?: unknown } | undefined)?.send === 'function')
-        (target as { send: (event: unknown) => void }).send(event);
-      else this.unheard({ source: undefined, target, event });
-    } catch (error) {
-      this.threw(error);
-    }
-  }
-
   // ── lives ─────────────────────────────────────────────────────────────────────────────────
 
   #perform(actor: InnerActor, event: Order): void {
     if (event === STOP) this.#stop(actor);
     else if (!this.#closed) {
       startNow(actor);
-      for (const letter of this.#takeEarly(actor)) this.#delivery.add(letter);
+      for (const letter of takeEarly(actor)) this.#delivery.add(letter);
     }
-  }
-
-  #keep(actor: InnerActor, letter: Letter): void {
-    const resident = residentOf(actor);
-    resident.early ??= [];
-    resident.early.push(letter);
-  }
-
-  #takeEarly(actor: InnerActor): readonly Letter[] {
-    const resident = residentOf(actor);
-    const early = resident.early ?? [];
-    resident.early = undefined;
-    return early;
   }
 
   /** Stops an actor and all below it, by the index and not by its snapshot: XState's own way costs n² and leaves orphans. */
   #stop(actor: InnerActor): void {
     this.#stopChildren(residentOf(actor));
     if (!hasStopped(actor)) stopNow(actor);
-    for (const letter of this.#takeEarly(actor)) this.unheard(letter);
+    for (const letter of takeEarly(actor)) this.unheard(letter);
     this._unregister(actor);
   }
 
@@ -344,15 +315,6 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
           this.#owner.emitted(event);
         }),
       );
-  }
-
-  *#living(): IterableIterator<{ readonly resident: Resident }> {
-    const waiting = this.#root === undefined || this.#closed ? [] : [this.#root];
-    for (let actor = waiting.pop(); actor !== undefined; actor = waiting.pop()) {
-      const resident = residentOf(actor);
-      if (resident.children !== undefined) waiting.push(...resident.children);
-      yield { resident };
-    }
   }
 
   // ── what XState calls its system ──────────────────────────────────────────────────────────
@@ -381,38 +343,33 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   /** Called before an actor is stopped, to free its name, and again when it has ended. */
   _unregister(actor: InnerActor): void {
     const resident = residentOf(actor);
-    if (resident.systemId !== undefined) this.#names?.delete(resident.systemId);
-    resident.systemId = undefined;
+    this.#names?.free(actor);
     if (!hasStopped(actor)) return;
     leaveParent(actor);
     if (resident.children === undefined) return;
-    // What a crash leaves behind goes at once; a final state has ordered its children to stop, after what it sent them.
+    // What a crash leaves behind goes at once; a final state has ordered its children to stop in their order.
     if (actor._snapshot?.status === 'error' || this.#closed) this.#stopChildren(resident);
     else this.#delivery.add({ source: undefined, target: actor, event: STOP });
   }
 
+  /** @throws ERR_NAME_TAKEN; XState, too, throws here */
   _set(name: string, actor: InnerActor): void {
-    this.#names ??= new Map();
-    const holder = this.#names.get(name);
-    if (holder !== undefined && holder !== actor)
-      throw createError('ERR_NAME_TAKEN', { name, target: `${this.#context.path}#${holder.id}` });
-    this.#names.set(name, actor);
-    residentOf(actor).systemId = name;
+    this.#names ??= new SystemIds(this.#context.path);
+    this.#names.give(name, actor);
   }
 
   get(name: string): unknown {
-    return this.#names?.get(name);
+    return this.#names?.find(name);
   }
 
   getAll(): Readonly<Record<string, unknown>> {
-    return Object.fromEntries(this.#names ?? []);
+    return this.#names?.all() ?? {};
   }
 
   /** Never throws: an actor inside may send at any time, and after its end too. */
   _relay(source: unknown, target: unknown, event: unknown): void {
     const letter: Letter = { source, target, event };
-    if (this.#inspectors !== undefined && event !== STOP)
-      this.#inspected({ type: '@xstate.event', actorRef: target as InnerActor, sourceRef: source, event });
+    if (event !== STOP) this.#inspectors?.tellRelayed(letter, this.#root);
     if (this.#closed) this.unheard(letter);
     else if (this.#working) this.#delivery.add(letter);
     else this.#inTurn(() => this.#delivery.add(letter));
@@ -439,11 +396,9 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     residentOf(source).delayed?.cancelAll();
   }
 
-  inspect(observer: unknown): { unsubscribe(): void } {
-    const { next } = guardedObserver([observer], this);
-    this.#inspectors ??= new Set();
-    this.#inspectors.add(next);
-    return { unsubscribe: () => void this.#inspectors?.delete(next) };
+  inspect(observer: unknown): Subscription {
+    this.#inspectors ??= new Inspectors(this);
+    return this.#inspectors.add(observer);
   }
 
   _sendInspectionEvent(event: InspectionEvent): void {
@@ -455,36 +410,21 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
       if (actor === this.#root && (status === 'active' || status === 'done'))
         this.#owner.advanced(actor._snapshot);
     } else if (type === '@xstate.actor') this.#adopt(actor);
-    if (this.#inspectors !== undefined) this.#inspected(event);
+    this.#inspectors?.tell(event, this.#root);
   }
 
-  #inspected(event: object): void {
-    const rootId = (this.#root as { readonly sessionId?: unknown } | undefined)?.sessionId;
-    for (const inspector of this.#inspectors ?? []) inspector({ ...event, rootId });
-  }
-
-  getSnapshot(): { readonly _scheduledEvents: Readonly<Record<string, Delayed>> } {
-    const scheduled: Record<string, Delayed> = {};
-    for (const { resident } of this.#living())
-      for (const due of resident.delayed ?? []) scheduled[due.id] = due;
-    return { _scheduledEvents: scheduled };
+  getSnapshot(): object {
+    return { _scheduledEvents: scheduledBy(this.#residents) };
   }
 
   start(): void {}
 
   /** Counts the steps of a macrostep, and throws into XState's transition when they do not end. */
   #microstepped(actor: InnerActor, event: InspectionEvent): void {
-    const resident = residentOf(actor);
-    resident.microsteps += 1;
     const taken = event._transitions ?? [];
     if (actor === this.#root) this.#owner.selected(event.event, taken);
     if (taken[0]?.eventType === '*' && event.event?.type.startsWith(ERROR_PREFIX) === true)
       this.threw(event.event.error);
-    if (resident.microsteps <= MICROSTEPS_MAX || Number.isFinite(actor.logic.options?.maxIterations)) return;
-    throw createError('ERR_CHART_LOOP', {
-      chart: actor.id,
-      limit: MICROSTEPS_MAX,
-      event: event.event?.type ?? 'always',
-    });
+    countMicrostep(actor, event.event?.type);
   }
 }

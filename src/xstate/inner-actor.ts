@@ -6,10 +6,13 @@
  * it from a `setTimeout`; and nobody starts or stops an actor except through the engine, in order.
  */
 import { createError } from '../base/errors.ts';
-import type { DelayedEvents } from './delayed.ts';
+import type { Delayed, DelayedEvents } from './delayed.ts';
 import type { Mailable } from './delivery.ts';
 import { guardedListener, guardedObserver, isThenable, type Reporter } from './guarded.ts';
 import { isMachine } from './vocabulary.ts';
+
+/** Microsteps of one macrostep. Owner: each XState actor; XState has no limit, and an `always` loop hangs the process. */
+export const MICROSTEPS_MAX = 10_000;
 
 /** Instead of an event: the order to start or to stop the actor that a letter is for. */
 export const START = Symbol('start');
@@ -26,6 +29,27 @@ export interface Letter {
   readonly target: unknown;
   /** An event, or an {@link Order}. */
   readonly event: unknown;
+}
+
+/** Something to be done among the letters, instead of one. */
+export class Effect {
+  readonly run: () => void;
+  constructor(run: () => void) {
+    this.run = run;
+  }
+}
+
+/** The root's parent as XState sees it. */
+export class Facade {
+  readonly id = 'troupe';
+  readonly sessionId = 'troupe';
+  readonly system: { _relay(source: unknown, target: unknown, event: unknown): void };
+  constructor(system: Facade['system']) {
+    this.system = system;
+  }
+  send(event: unknown): void {
+    this.system._relay(undefined, this, event);
+  }
 }
 
 export interface Snapshot {
@@ -103,6 +127,44 @@ export const hasStopped = (actor: InnerActor): boolean => actor._processingStatu
 export const livesIn = (engine: unknown, target: unknown): target is InnerActor =>
   (target as Partial<InnerActor> | null | undefined)?.[RESIDENT] !== undefined &&
   (target as InnerActor).system === engine;
+
+/** An actor's and those of all below it. */
+export function* residentsFrom(root: InnerActor): IterableIterator<Resident> {
+  const waiting = [root];
+  for (let actor = waiting.pop(); actor !== undefined; actor = waiting.pop()) {
+    const resident = residentOf(actor);
+    if (resident.children !== undefined) for (const child of resident.children) waiting.push(child);
+    yield resident;
+  }
+}
+
+/** Their delayed events, as XState shows them. */
+export const scheduledBy = (residents: Iterable<Resident>): Readonly<Record<string, Delayed>> => {
+  const scheduled: Record<string, Delayed> = {};
+  for (const { delayed } of residents) for (const due of delayed ?? []) scheduled[due.id] = due;
+  return scheduled;
+};
+
+/** Throws into XState's transition when a macrostep does not end. A limit that the machine sets itself is XState's to keep. */
+export const countMicrostep = (actor: InnerActor, event = 'always'): void => {
+  const resident = residentOf(actor);
+  resident.microsteps += 1;
+  if (resident.microsteps <= MICROSTEPS_MAX || Number.isFinite(actor.logic.options?.maxIterations)) return;
+  throw createError('ERR_CHART_LOOP', { chart: actor.id, limit: MICROSTEPS_MAX, event });
+};
+
+export const keepEarly = (actor: InnerActor, letter: Letter): void => {
+  const resident = residentOf(actor);
+  resident.early ??= [];
+  resident.early.push(letter);
+};
+
+export const takeEarly = (actor: InnerActor): readonly Letter[] => {
+  const resident = residentOf(actor);
+  const early = resident.early ?? [];
+  resident.early = undefined;
+  return early;
+};
 
 /** @throws ERR_XSTATE_UNSUPPORTED */
 export const checkSeams = (actor: InnerActor): void => {

@@ -26,3 +26,7 @@ export const addresseeOf = (value: unknown): Addressee | undefined => {
   if (typeof path === 'string' && typeof ref === 'function') return value as Addressee;
   return toRef(value);
 };
+
+/** Whether `value` can be sent to as XState actors can. */
+export const hasSend = (value: unknown): value is { send(event: unknown): void } =>
+  typeof (value as { send?: unknown } | null | undefined)?.send === 'function';

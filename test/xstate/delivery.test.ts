@@ -19,6 +19,7 @@ const post = (script: Record<string, readonly Letter[]>) => {
       return box;
     },
     supersedes: ({ overrides }) => overrides === true,
+    unheard: ({ to, text }) => log.push(`${to} never heard ${text}`),
     read: ({ to, text }) => {
       log.push(`${to}:${text}`);
       for (const letter of script[`${to}:${text}`] ?? []) delivery.add(letter);
@@ -65,7 +66,7 @@ describe('delivery inside a logic', () => {
     });
     delivery.add({ to: 'a', text: 'go' });
     delivery.run(100);
-    expect(log).toEqual(['a:go', 'b:1', 'a:stop']);
+    expect(log).toEqual(['a:go', 'b:1', 'a never heard late', 'a:stop']);
   });
 
   it('pauses after its budget and goes on where it was', () => {
@@ -87,6 +88,7 @@ describe('delivery inside a logic', () => {
         return boxes[n];
       },
       supersedes: () => false,
+      unheard: () => undefined,
       read: (n) => {
         heard += 1;
         if (n < 200_000) delivery.add(n + 1);
