@@ -52,6 +52,7 @@ export const circuitBreakerMachine = setup({
   },
 }).createMachine({
   id: 'circuit-breaker',
+  description: 'A circuit breaker: who is let through to the guarded thing, and when that changes.',
   initial: 'closed',
   meta: {
     events: {
