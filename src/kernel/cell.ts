@@ -10,7 +10,7 @@
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { runOwned } from './async-context.ts';
+import { type AsyncScope, runOwned } from './async-context.ts';
 import { ActorContextOfCell } from './context.ts';
 import { type Behaviour, DEFERRED, IGNORE, type Request, type Told } from './logic.ts';
 import { CALL, type Call, INFO, type Mail, nameOf, type Run, runMail, TELL } from './mail.ts';
@@ -207,9 +207,9 @@ export class Cell implements Runnable {
     if (!this.#busy) this.place.system.scheduler.schedule(this);
   }
 
-  postFirst(run: Run): void {
+  postFirst(mail: Mail): void {
     if (this.#phase >= TERMINATING) return;
-    this.#mail.pushFirst(runMail(run));
+    this.#mail.pushFirst(mail);
     if (!this.#busy) this.place.system.scheduler.schedule(this);
   }
 
@@ -368,7 +368,7 @@ export class Cell implements Runnable {
     this.turn += 1;
     let outcome: unknown;
     try {
-      outcome = this.#asOwner(() => logic.start(this.context, input));
+      outcome = this.#asOwner(undefined, () => logic.start(this.context, input));
     } catch (error) {
       this.#initFailed(error);
       return;
@@ -438,7 +438,7 @@ export class Cell implements Runnable {
   /** What an init acquired after its deadline or abort is closed here, once. */
   #closeLate(behaviour: Behaviour): void {
     try {
-      const closing = behaviour.terminate?.(this.#reason);
+      const closing = this.#asOwner(undefined, () => behaviour.terminate?.(this.#reason));
       if (isThenable(closing))
         closing.then(undefined, (error: unknown) => this.place.system.threw(this, error));
       behaviour.reap?.(this.#reason);
@@ -453,10 +453,9 @@ export class Cell implements Runnable {
     this.turn += 1;
     let outcome: unknown;
     try {
-      outcome =
-        mail.scope === undefined
-          ? this.#deliver(mail)
-          : mail.scope.runInAsyncScope(() => this.#asOwner(() => this.#deliver(mail)));
+      outcome = this.place.system.carriesContext
+        ? this.#asOwner(mail.scope, () => this.#deliver(mail))
+        : this.#deliver(mail);
     } catch (error) {
       this.#crash(error);
       return;
@@ -491,8 +490,14 @@ export class Cell implements Runnable {
     }
   }
 
-  #asOwner<T>(run: () => T): T {
-    return this.place.system.carriesContext ? runOwned(this.ref, run) : run();
+  /**
+   * Runs this actor's code in its name, and in the foreign context that a message brought along; where none did, in the
+   * system's own, never in that of whoever happened to begin the turn.
+   */
+  #asOwner<T>(scope: AsyncScope | undefined, run: () => T): T {
+    const { carriesContext, ownScope } = this.place.system;
+    if (!carriesContext) return run();
+    return (scope ?? ownScope()).runInAsyncScope(() => runOwned(this.ref, run));
   }
 
   #handled(mail: Mail, value: unknown): void {
@@ -579,7 +584,7 @@ export class Cell implements Runnable {
     this.#phase = CLOSING;
     let closing: unknown;
     try {
-      closing = this.#behaviour?.shutdown?.(this.#reason);
+      closing = this.#asOwner(undefined, () => this.#behaviour?.shutdown?.(this.#reason));
     } catch (error) {
       this.#terminate(reasonOf(error));
       return;
@@ -609,7 +614,7 @@ export class Cell implements Runnable {
       this.#allow(this.ownDeadline());
     let ending: unknown;
     try {
-      ending = this.#asOwner(() => this.#behaviour?.terminate?.(reason));
+      ending = this.#asOwner(undefined, () => this.#behaviour?.terminate?.(reason));
     } catch (error) {
       this.end(reasonOf(error));
       return;
@@ -656,7 +661,7 @@ export class Cell implements Runnable {
 
   #reap(reason: ExitReason): void {
     try {
-      this.#behaviour?.reap?.(reason);
+      this.#asOwner(undefined, () => this.#behaviour?.reap?.(reason));
     } catch (error) {
       this.place.system.threw(this, error);
     }

@@ -136,7 +136,14 @@ export class ActorContextOfCell implements ActorContext, Actions {
 
   post(run: Run): void {
     this.#fence('post');
-    this.#cell.post(runMail(run));
+    this.#cell.post(this.#mailOf(run));
+  }
+
+  /** Mail to oneself; it keeps the foreign context of who asked for it, as a message does. */
+  #mailOf(run: Run): Mail {
+    const mail = runMail(run);
+    if (this.system.carriesContext) mail.scope = captureScope();
+    return mail;
   }
 
   postAfter(delayMs: number, label: string, run: Run, options?: { readonly unref?: boolean }): ActorTimer {
@@ -145,13 +152,14 @@ export class ActorContextOfCell implements ActorContext, Actions {
     cell.timers ??= new Set();
     const timers = cell.timers;
     let cancelled = false;
+    // A cancel that comes after the timer fired, but before its mail is read, still holds.
+    const mail = this.#mailOf(() => (cancelled ? undefined : run()));
     const timer: Timer = this.system.host.timer(
       delayMs,
       label,
       () => {
         timers.delete(timer);
-        // A cancel that comes after the timer fired, but before its mail is read, still holds.
-        cell.post(runMail(() => (cancelled ? undefined : run())));
+        cell.post(mail);
       },
       options,
     );
@@ -173,13 +181,14 @@ export class ActorContextOfCell implements ActorContext, Actions {
     this.#fence('pipe');
     const cell = this.#cell;
     cell.markPiped(promise);
-    const bring = (map: () => unknown) => {
-      cell.post(
-        runMail(() => {
-          const message = map();
-          return message === undefined ? undefined : cell.behaviour?.tell(message);
-        }),
-      );
+    let map = (): unknown => undefined;
+    const mail = this.#mailOf(() => {
+      const message = map();
+      return message === undefined ? undefined : cell.behaviour?.tell(message);
+    });
+    const bring = (result: () => unknown) => {
+      map = result;
+      cell.post(mail);
     };
     promise.then(
       (value) => bring(() => onValue(value)),
@@ -198,7 +207,7 @@ export class ActorContextOfCell implements ActorContext, Actions {
 
   next(run: Run): void {
     this.#fence('continue');
-    this.#cell.postFirst(run);
+    this.#cell.postFirst(this.#mailOf(run));
   }
 
   idle(idleMs: number): void {

@@ -9,6 +9,7 @@ import type { Host } from '../base/host.ts';
 import { fits, msOrInfinity, object, oneOf, resolveOptions } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
+import { type AsyncScope, captureScope } from './async-context.ts';
 import { Cell, type Observer } from './cell.ts';
 import type { Addressee, CallOptions, Told } from './logic.ts';
 import { infoMail, nameOf } from './mail.ts';
@@ -112,6 +113,7 @@ export class SystemOfActors implements System {
   readonly #settlements = new Map<Cell, (() => void)[]>();
   readonly #endings = new Map<Cell, ((reason: ExitReason) => void)[]>();
   readonly #stopListening: () => void;
+  #ownScope: AsyncScope | undefined;
   /** Shutdown has begun: nothing new starts at the root. */
   #stopping = false;
   #incarnations = 0;
@@ -121,10 +123,17 @@ export class SystemOfActors implements System {
     const { host, context } = resolveOptions('createSystem', options, SYSTEM_FIELDS, { context: 'none' });
     this.host = host ?? realHost();
     this.carriesContext = context === 'async';
+    this.#ownScope = this.carriesContext ? captureScope() : undefined;
     this.events = new EventStream(() => this.host.wall());
     this.scheduler = new Scheduler(this.host);
     this.#stopListening = this.host.onStall((lateMs) => this.events.emit('host.stalled', { lateMs }));
   }
+
+  /** The foreign context in which the system was made: that of all code which no message set in motion. */
+  readonly ownScope = (): AsyncScope => {
+    this.#ownScope ??= captureScope();
+    return this.#ownScope;
+  };
 
   // ── places ────────────────────────────────────────────────────────────────────────────────
 
