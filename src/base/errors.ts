@@ -268,6 +268,12 @@ export const ERRORS = {
     '{where}: the work did not end within {timeoutMs} ms',
     'Its signal was aborted and its caller let go; it may still be running. Retry only what is idempotent.',
   ),
+  ERR_POLICY_DISPOSED: entry(
+    'PolicyError',
+    'not_started',
+    '{policy} has been disposed',
+    'Whoever made the policy has ended it; nothing was started.',
+  ),
   ERR_BREAKER_OPEN: entry(
     'BreakerError',
     'not_started',

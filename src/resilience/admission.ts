@@ -7,7 +7,7 @@
 import type { TroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { oneOf, refuse } from '../base/options.ts';
-import { type AbortListener, listenToAbort, unlistenToAbort } from './abort.ts';
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from './abort.ts';
 import { type Judgement, judgeByDefault } from './judge.ts';
 
 /** Let through. */
@@ -45,7 +45,7 @@ export class Token implements BreakerToken, AbortListener {
   readonly generation: number;
   readonly probe: boolean;
   readonly #settlement: Settlement;
-  #signal: AbortSignal | undefined = undefined;
+  #signal: AbortSource | undefined = undefined;
   #watchdog: Timer | undefined = undefined;
   #open = true;
 
@@ -64,7 +64,7 @@ export class Token implements BreakerToken, AbortListener {
   }
 
   /** Settles it when the signal aborts. */
-  watchSignal(signal: AbortSignal): void {
+  watchSignal(signal: AbortSource): void {
     this.#signal = signal;
     listenToAbort(signal, this);
   }
@@ -79,8 +79,8 @@ export class Token implements BreakerToken, AbortListener {
     this.#watchdog?.cancel();
   }
 
-  aborted(signal: AbortSignal): void {
-    this.settle(judgeByDefault({ kind: 'aborted', error: signal.reason }), signal.reason);
+  aborted(source: AbortSource): void {
+    this.settle(judgeByDefault({ kind: 'aborted', error: source.reason }), source.reason);
   }
 
   #letGo(): void {

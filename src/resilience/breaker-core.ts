@@ -12,6 +12,7 @@ import {
   type BreakerVerdict,
   circuitBreakerMachine,
 } from '../../actors/circuit-breaker.machine.ts';
+import { remainingMs } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
@@ -57,6 +58,7 @@ interface Enders {
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
 
 export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Waiter {
+  readonly kind = 'breaker';
   readonly name: string;
   readonly where: string;
   readonly host: Host;
@@ -141,7 +143,8 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   admit(options?: ExecuteOptions): Admission {
     const bounds = boundsOf(this, options);
     throwIfOver(this, bounds);
-    const token = this.#admit(isTimed(bounds) ? bounds.budgetMs : this.options.watchdogMs);
+    const leftMs = isTimed(bounds) ? remainingMs(this.host.monotonic(), bounds.deadline) : undefined;
+    const token = this.#admit(leftMs ?? this.options.watchdogMs);
     if (token === undefined) return { admitted: false, error: this.#refuse().error };
     if (bounds.signal !== undefined) token.watchSignal(bounds.signal);
     return token;

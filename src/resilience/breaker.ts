@@ -38,6 +38,7 @@ export interface BreakerReport extends BreakerChange {
 
 /** A breaker, alone or in a tree. */
 export interface CircuitBreaker {
+  readonly kind: 'breaker';
   readonly name: string;
   /** Its events: `breaker.opened`, `breaker.half_opened`, `breaker.closed`, `breaker.rejected`. */
   readonly events: EventStream;

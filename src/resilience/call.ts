@@ -9,7 +9,14 @@ import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.t
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import { refuse } from '../base/options.ts';
-import { type AbortListener, listenToAbort, unlistenToAbort } from './abort.ts';
+import {
+  type AbortListener,
+  type AbortSource,
+  LazyAbort,
+  listenToAbort,
+  signalOf,
+  unlistenToAbort,
+} from './abort.ts';
 
 /** What guarded work is given. */
 export interface CallContext {
@@ -30,6 +37,11 @@ export interface ExecuteOptions {
   readonly deadline?: number | undefined;
   /** The same as a budget from now, ms. The sooner of both counts. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * The context of a guarded call above this one, in place of `signal` and `deadline`: its abort and its deadline bound
+   * this call too, and no AbortSignal is made and no second timer is set for that.
+   */
+  readonly within?: CallContext | undefined;
 }
 
 /** How a call ended. `aborted` and `timed_out` say nothing of the work, which may still run. */
@@ -47,9 +59,9 @@ export interface CallScope {
 /** What bounds a call that begins now. */
 export interface Bounds {
   readonly deadline: number;
-  /** The milliseconds until the deadline; 0 when it has passed. */
+  /** The milliseconds until the deadline, 0 when it has passed; `Infinity` where a call above watches it, or none does. */
   readonly budgetMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSource | undefined;
 }
 
 export const UNBOUNDED: Bounds = Object.freeze({
@@ -60,25 +72,50 @@ export const UNBOUNDED: Bounds = Object.freeze({
 
 const isInstant = (value: unknown): value is number => typeof value === 'number' && !Number.isNaN(value);
 
-/** Reads the clock once, and only for a deadline. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
-export const boundsOf = ({ host, where }: CallScope, options: ExecuteOptions | undefined): Bounds => {
-  if (options === undefined) return UNBOUNDED;
+const KNOWN = ['signal', 'deadline', 'timeoutMs', 'within'];
+
+const checkKeys = (where: string, options: ExecuteOptions): void => {
   for (const key in options) {
-    if (key === 'signal' || key === 'deadline' || key === 'timeoutMs') continue;
-    const expected = ['signal', 'deadline', 'timeoutMs'];
-    throw createError('ERR_OPTION_UNKNOWN', { where, field: key, hint: '', expected });
+    if (KNOWN.includes(key)) continue;
+    throw createError('ERR_OPTION_UNKNOWN', { where, field: key, hint: '', expected: KNOWN });
   }
-  const { signal, deadline = NO_DEADLINE, timeoutMs = NO_DEADLINE } = options;
-  if (!isInstant(deadline)) return refuse(where, 'deadline', 'an instant of host.monotonic(), ms', deadline);
+};
+
+/** Reads the clock once, and only for a deadline. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
+export const boundsOf = (scope: CallScope, options: ExecuteOptions | undefined): Bounds => {
+  if (options === undefined) return UNBOUNDED;
+  const { where } = scope;
+  checkKeys(where, options);
+  const { signal, deadline = NO_DEADLINE, timeoutMs = NO_DEADLINE, within } = options;
   if (!isInstant(timeoutMs) || timeoutMs < 0)
     return refuse(where, 'timeoutMs', 'milliseconds of at least 0, or Infinity', timeoutMs);
+  if (within !== undefined) return tighten(scope, boundsBelow(scope, options), timeoutMs);
+  if (!isInstant(deadline)) return refuse(where, 'deadline', 'an instant of host.monotonic(), ms', deadline);
   if (signal !== undefined && typeof signal?.aborted !== 'boolean')
     return refuse(where, 'signal', 'an AbortSignal', signal);
   if (deadline === NO_DEADLINE && timeoutMs === NO_DEADLINE)
     return { deadline: NO_DEADLINE, budgetMs: NO_DEADLINE, signal };
-  const nowMs = host.monotonic();
+  const nowMs = scope.host.monotonic();
   const soonest = sooner(deadline, deadlineIn(nowMs, timeoutMs));
   return { deadline: soonest, budgetMs: remainingMs(nowMs, soonest), signal };
+};
+
+const boundsBelow = (scope: CallScope, { within, signal, deadline }: ExecuteOptions): Bounds => {
+  const { where } = scope;
+  if (signal !== undefined || deadline !== undefined)
+    return refuse(where, 'within', 'given without signal and deadline, which it carries', within);
+  if (within instanceof BoundedCall) return within.below;
+  if (within instanceof UnboundedContext) return UNBOUNDED;
+  if (typeof within !== 'object' || within === null)
+    return refuse(where, 'within', 'the context of a guarded call', within);
+  return boundsOf(scope, { signal: within.signal, deadline: within.deadline });
+};
+
+/** The same bounds, and `timeoutMs` from now if that is sooner. */
+export const tighten = ({ host }: CallScope, bounds: Bounds, timeoutMs: number): Bounds => {
+  if (timeoutMs === NO_DEADLINE) return bounds;
+  const deadline = deadlineIn(host.monotonic(), timeoutMs);
+  return deadline >= bounds.deadline ? bounds : { deadline, budgetMs: timeoutMs, signal: bounds.signal };
 };
 
 /** Whether a deadline bounds the call. */
@@ -122,22 +159,34 @@ export class UnboundedContext implements CallContext {
   }
 }
 
+/** The options with which a call below one of `context` is made; none where nothing bounds it. */
+export const optionsBelow = (context: CallContext): ExecuteOptions | undefined => {
+  if (context instanceof UnboundedContext) return undefined;
+  if (context instanceof BoundedCall && context.below === UNBOUNDED) return undefined;
+  return { within: context };
+};
+
 /** A call with a deadline, a signal, or both. Run it once. */
 export class BoundedCall<T> implements CallContext, AbortListener {
   readonly #scope: CallScope;
   readonly #bounds: Bounds;
   readonly #conclude: (ending: Ending) => void;
-  #controller: AbortController | undefined;
-  #timer: Timer | undefined;
-  #ending: Ending | undefined;
+  /** Whether its work must be told of its end: where only a call above can cut it, that one tells. */
+  readonly #tells: boolean;
+  #abort: LazyAbort | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  #ending: Ending | undefined = undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
 
-  /** `conclude` is told how it ended, before the caller is; it must not throw. */
-  constructor(scope: CallScope, bounds: Bounds, conclude: (ending: Ending) => void) {
+  /**
+   * `conclude` is told how it ended, before the caller is; it must not throw. `cuttable`: its owner may {@link cut} it.
+   */
+  constructor(scope: CallScope, bounds: Bounds, conclude: (ending: Ending) => void, cuttable = false) {
     this.#scope = scope;
     this.#bounds = bounds;
     this.#conclude = conclude;
+    this.#tells = cuttable || bounds.budgetMs !== NO_DEADLINE;
   }
 
   get deadline(): number {
@@ -146,13 +195,14 @@ export class BoundedCall<T> implements CallContext, AbortListener {
 
   get signal(): AbortSignal {
     const { signal } = this.#bounds;
-    // Without a deadline of our own the caller's signal says all there is to say.
-    if (signal !== undefined && !isTimed(this.#bounds)) return signal;
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#ending !== undefined) this.#cancelWork(this.#ending);
-    }
-    return this.#controller.signal;
+    return signal === undefined || this.#tells ? this.#source.signal : signalOf(signal);
+  }
+
+  /** What bounds a call made by its work. */
+  get below(): Bounds {
+    const { signal, deadline } = this.#bounds;
+    if (!this.#tells) return signal === undefined && deadline === NO_DEADLINE ? UNBOUNDED : this.#bounds;
+    return { deadline, budgetMs: NO_DEADLINE, signal: this.#source };
   }
 
   run(work: Work<T>): Promise<T> {
@@ -178,15 +228,28 @@ export class BoundedCall<T> implements CallContext, AbortListener {
     });
   }
 
-  /** The caller's signal aborted. */
-  aborted(signal: AbortSignal): void {
-    this.#end({ kind: 'aborted', error: signal.reason });
+  /** What is above it aborted. */
+  aborted(source: AbortSource): void {
+    this.#end({ kind: 'aborted', error: source.reason });
+  }
+
+  /** Ends a cuttable call as aborted: its owner needs it no more. */
+  cut(reason: unknown): void {
+    this.#end({ kind: 'aborted', error: reason });
+  }
+
+  get #source(): LazyAbort {
+    if (this.#abort === undefined) {
+      this.#abort = new LazyAbort();
+      if (this.#ending !== undefined) this.#cancelWork(this.#ending);
+    }
+    return this.#abort;
   }
 
   #arm(): void {
     const { budgetMs, signal } = this.#bounds;
     if (signal !== undefined) listenToAbort(signal, this);
-    if (!isTimed(this.#bounds)) return;
+    if (budgetMs === NO_DEADLINE) return;
     const { host, where } = this.#scope;
     this.#timer = host.timer(budgetMs, `${where} deadline`, () => {
       const error = createError('ERR_DEADLINE_PASSED', { where, timeoutMs: budgetMs }, { stack: false });
@@ -206,6 +269,6 @@ export class BoundedCall<T> implements CallContext, AbortListener {
   }
 
   #cancelWork(ending: Ending): void {
-    if (ending.kind === 'aborted' || ending.kind === 'timed_out') this.#controller?.abort(ending.error);
+    if (ending.kind === 'aborted' || ending.kind === 'timed_out') this.#abort?.abort(ending.error);
   }
 }

@@ -85,6 +85,7 @@ class BreakerActor implements Behaviour {
 }
 
 class PlacedBreaker implements BreakerHandle {
+  readonly kind = 'breaker';
   readonly path: string;
   readonly name: string;
   readonly critical: boolean;

@@ -19,5 +19,26 @@ export {
   circuitBreaker,
 } from './circuit-breaker-spec.ts';
 export { type Judge, type Judgement, judgeByDefault } from './judge.ts';
-export { type AttemptContext, createRetry, type Retry, type RetryOptions, retry } from './retry.ts';
+export type { Misorder } from './order.ts';
+export { SENSIBLE_ORDER } from './order.ts';
+export {
+  createNoop,
+  type Policy,
+  type PolicyKind,
+  type PolicyOptions,
+  type PolicyReport,
+  type StandalonePolicy,
+} from './policy.ts';
+export {
+  type AttemptContext,
+  createRetry,
+  type Retry,
+  type RetryAdvice,
+  type RetryClassifier,
+  type RetryOptions,
+  type RetryReport,
+  retry,
+} from './retry.ts';
+export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export type { ConsecutiveWindowOptions, CountWindowOptions, WindowCounts, WindowOptions } from './window.ts';
+export { type Wrapped, wrap } from './wrap.ts';

@@ -20,6 +20,7 @@ const SHED: ReadonlySet<string> = new Set([
   'ERR_BREAKER_OPEN',
   'ERR_BREAKER_PROBING',
   'ERR_BREAKER_DISPOSED',
+  'ERR_POLICY_DISPOSED',
   'ERR_POOL_QUEUE_FULL',
   'ERR_POOL_ABORTED',
   'ERR_POOL_DRAINING',
@@ -30,14 +31,23 @@ const SHED: ReadonlySet<string> = new Set([
 const isNamed = (error: unknown, name: string): boolean =>
   typeof error === 'object' && error !== null && (error as { name?: unknown }).name === name;
 
+/** Nothing of the work can have begun: the deadline passed in a line on our side. */
+const isShed = (error: unknown): boolean =>
+  isTroupeError(error) &&
+  (SHED.has(error.code) || (error.code === 'ERR_DEADLINE_PASSED' && error.outcome === 'not_started'));
+
+/** A deadline, in whichever coat it comes: `AbortSignal.timeout`, or a call above that passed its own. */
+export const isDeadline = (error: unknown): boolean =>
+  isNamed(error, 'TimeoutError') || isTroupeError(error, 'ERR_DEADLINE_PASSED');
+
 /**
- * Returned is success; thrown is failure; a deadline that passed is failure. The caller's own abort is neutral, except
- * with a TimeoutError (`AbortSignal.timeout`): that is a deadline in another coat. What was shed is neutral.
+ * Returned is success; thrown is failure; a deadline that passed is failure, also that of a call above. The caller's own
+ * abort is neutral. What was shed is neutral.
  */
 export const judgeByDefault: Judge = (ending) => {
   if (ending.kind === 'returned') return 'success';
-  if (ending.kind === 'aborted') return isNamed(ending.error, 'TimeoutError') ? 'failure' : 'neutral';
-  return isTroupeError(ending.error) && SHED.has(ending.error.code) ? 'neutral' : 'failure';
+  if (isShed(ending.error)) return 'neutral';
+  return ending.kind === 'aborted' && !isDeadline(ending.error) ? 'neutral' : 'failure';
 };
 
 /** The user's judge, kept from doing harm. */

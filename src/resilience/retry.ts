@@ -7,35 +7,54 @@
  */
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
-import { flag, fn, integer, ms, object, resolveOptions, text } from '../base/options.ts';
-import { realHost } from '../base/real-host.ts';
-import { EventStream } from '../base/telemetry.ts';
-import { type AbortListener, listenToAbort, unlistenToAbort } from './abort.ts';
+import type { Timer } from '../base/host.ts';
+import { fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from './abort.ts';
 import { type BackoffOptions, type BackoffStrategy, createBackoff } from './backoff.ts';
 import {
   BoundedCall,
   type Bounds,
-  boundsOf,
   type CallContext,
-  type CallScope,
   type Ending,
   type ExecuteOptions,
   isTimed,
-  rejectLater,
-  throwIfOver,
   type Work,
 } from './call.ts';
+import { isDeadline } from './judge.ts';
+import {
+  BasePolicy,
+  POLICY_FIELDS,
+  type PolicyOptions,
+  type PolicyReport,
+  type StandalonePolicy,
+} from './policy.ts';
+import type { RetryBudget } from './retry-budget.ts';
 
-export interface RetryOptions {
-  /** Names it in errors and events. Default `'retry'`. */
-  readonly name?: string;
+/** What a classifier says of an error, as far as a retry wants to know: `createClassifier()` of troupe says more. */
+export interface RetryAdvice {
+  /** Whether this category may be tried once more after this attempt. */
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number | undefined;
+  /** With kind `retry`, its backoff is taken, unless the policy's own options name a `kind`. `'none'` does not wait. */
+  readonly remedy?: { readonly kind: string; readonly backoff?: string } | undefined;
+}
+
+/** Classifies errors; `defaultClassifier` fits. It must not throw. */
+export interface RetryClassifier {
+  classify(error: unknown, context: { readonly attempt: number }): RetryAdvice;
+}
+
+export interface RetryOptions extends PolicyOptions {
   /** How often to try at most, the first time included; 0 still tries once. Default 3. */
   readonly maxAttempts?: number;
   /** How long to wait between. Default: exponential from 1,000 ms to 30,000 ms, ± 25 %. */
   readonly backoff?: BackoffOptions;
   /** Whether an error is worth another attempt. Default: all are, but what `idempotent` rules out. */
   readonly shouldRetry?: (error: unknown, attempt: number) => boolean;
+  /** Says by category which errors are tried again, how often, and with which backoff, all within `maxAttempts`. */
+  readonly classifier?: RetryClassifier;
+  /** What all who share it may spend on second attempts. Default: no limit but `maxAttempts`. */
+  readonly budget?: RetryBudget;
   /**
    * `true`: doing it twice is harmless, so that errors of troupe whose `outcome` is `'unknown'` (a timeout, a worker that
    * died) are tried again too. Default `false`.
@@ -43,10 +62,6 @@ export interface RetryOptions {
   readonly idempotent?: boolean;
   /** An error that asks for a longer wait than this (`retryAfterMs`) ends the operation. Default 60,000 ms. */
   readonly maxRetryAfterMs?: number;
-  /** Default: the real one. */
-  readonly host?: Host;
-  /** Where its events go. Default: a stream of its own. */
-  readonly events?: EventStream;
 }
 
 /** What an attempt is given. */
@@ -55,90 +70,126 @@ export interface AttemptContext extends CallContext {
   readonly attempt: number;
 }
 
-/** A retry policy: holds no state between operations. */
-export interface Retry {
-  readonly name: string;
-  /** Its events: `retry.scheduled`, `retry.exhausted`. */
-  readonly events: EventStream;
-  /** Rejects with the last error of `work`, ERR_DEADLINE_PASSED, or the reason of the caller's signal. */
-  execute<T>(work: (context: AttemptContext) => T | PromiseLike<T>, options?: ExecuteOptions): Promise<T>;
+/**
+ * A retry policy: it keeps nothing between operations but counts. Events: `retry.scheduled`, `retry.exhausted`, and
+ * `limit.exhausted` where its budget is spent. `execute` rejects with the last error of `work`, ERR_DEADLINE_PASSED,
+ * ERR_POLICY_DISPOSED, or the reason of the caller's signal.
+ */
+export interface Retry extends StandalonePolicy<AttemptContext> {
+  inspect(): RetryReport;
+}
+
+export interface RetryReport extends PolicyReport {
+  /** Since its creation: operations begun, second and later attempts, operations given up. */
+  readonly operations: number;
+  readonly retries: number;
+  readonly exhausted: number;
+  /** Operations that wait for their next attempt. */
+  readonly waiting: number;
 }
 
 const FIELDS = {
-  name: text,
+  ...POLICY_FIELDS,
   maxAttempts: integer(0),
   backoff: object<BackoffOptions>('a backoff'),
   shouldRetry: fn<(error: unknown, attempt: number) => boolean>(),
+  classifier: fits<RetryClassifier>(
+    'a classifier',
+    (value) => typeof (value as RetryClassifier | null)?.classify === 'function',
+  ),
+  budget: object<RetryBudget>('a retry budget'),
   idempotent: flag,
   maxRetryAfterMs: ms(0),
-  host: object<Host>('a Host'),
-  events: object<EventStream>('an EventStream'),
 } as const;
 
-export const RETRY_DEFAULTS = Object.freeze({
-  name: 'retry',
-  maxAttempts: 3,
-  idempotent: false,
-  maxRetryAfterMs: 60_000,
-});
+export const RETRY_DEFAULTS = Object.freeze({ maxAttempts: 3, idempotent: false, maxRetryAfterMs: 60_000 });
 
 /** Why an operation was given up. */
-type GaveUp = 'attempts' | 'deadline' | 'aborted' | 'refused';
+type GaveUp = 'attempts' | 'deadline' | 'aborted' | 'refused' | 'budget' | 'disposed';
 type Failure = Exclude<Ending, { kind: 'returned' }>;
 
-class RetryPolicy implements Retry, CallScope {
-  readonly name: string;
-  readonly where: string;
-  readonly host: Host;
-  readonly events: EventStream;
-  readonly backoff: BackoffStrategy;
-  readonly #maxAttempts: number;
-  readonly #maxRetryAfterMs: number;
-  readonly #idempotent: boolean;
-  readonly #shouldRetry: RetryOptions['shouldRetry'];
+class RetryPolicy extends BasePolicy implements Retry {
+  readonly waiting = new Set<{ stop(): void }>();
+  readonly #options;
+  readonly #backoff: BackoffStrategy;
+  /** The backoffs of categories, by kind. */
+  readonly #backoffs = new Map<string, BackoffStrategy>();
+  operations = 0;
+  retries = 0;
+  exhausted = 0;
 
   constructor(options: RetryOptions) {
     const resolved = resolveOptions('createRetry', options, FIELDS, RETRY_DEFAULTS);
-    const { name, maxAttempts, host = realHost(), events = new EventStream(() => host.wall()) } = resolved;
-    this.name = name;
-    this.where = `retry ${name}`;
-    this.host = host;
-    this.events = events;
-    this.backoff = createBackoff(resolved.backoff, `${this.where}.backoff`);
-    this.#maxAttempts = Math.max(1, maxAttempts);
-    this.#maxRetryAfterMs = resolved.maxRetryAfterMs;
-    this.#idempotent = resolved.idempotent;
-    this.#shouldRetry = resolved.shouldRetry;
+    super('retry', resolved);
+    this.#options = resolved;
+    this.#backoff = createBackoff(resolved.backoff, `${this.where}.backoff`);
   }
 
-  execute<T>(work: (context: AttemptContext) => T | PromiseLike<T>, options?: ExecuteOptions): Promise<T> {
-    try {
-      const bounds = boundsOf(this, options);
-      throwIfOver(this, bounds);
-      return new Operation(this, work, bounds).run();
-    } catch (error) {
-      return rejectLater(error);
-    }
+  inspect(): RetryReport {
+    const { name, operations, retries, exhausted, waiting } = this;
+    return Object.freeze({ name, operations, retries, exhausted, waiting: waiting.size });
   }
 
-  /** Why there is no attempt after this one; `undefined` if there may be one. */
-  whyNot({ kind, error }: Failure, attempt: number): GaveUp | undefined {
+  /** Why there is no attempt after this one, or how long to wait for it. */
+  decide({ kind, error }: Failure, attempt: number, previousMs: number): GaveUp | number {
+    const { maxAttempts, maxRetryAfterMs, classifier } = this.#options;
     if (kind === 'timed_out') return 'deadline';
-    if (kind === 'aborted') return 'aborted';
-    if (attempt >= this.#maxAttempts) return 'attempts';
-    return this.#isWorthIt(error, attempt) ? undefined : 'refused';
+    if (kind === 'aborted') return isDeadline(error) ? 'deadline' : 'aborted';
+    if (this.disposed) return 'disposed';
+    if (attempt >= maxAttempts) return 'attempts';
+    const advice = classifier?.classify(error, { attempt });
+    if (!this.#isWorthIt(error, attempt, advice)) return 'refused';
+    const askedMs = Math.max(retryAfterMsOf(error), advice?.retryAfterMs ?? 0);
+    if (askedMs > maxRetryAfterMs) return 'refused';
+    return Math.max(askedMs, this.#backoffFor(advice)?.delayMs(attempt, previousMs, this.host.random) ?? 0);
   }
 
-  /** The wait before the next attempt, or `undefined` where it is asked for longer than anybody waits. */
-  delayMs(error: unknown, attempt: number, previousMs: number): number | undefined {
-    const askedMs = retryAfterMsOf(error);
-    if (askedMs > this.#maxRetryAfterMs) return undefined;
-    return Math.max(askedMs, this.backoff.delayMs(attempt, previousMs, this.host.random));
+  /** Whether the shared budget pays for one more attempt. */
+  pays(): boolean {
+    const { budget } = this.#options;
+    if (budget === undefined || budget.spend()) return true;
+    if (this.events.active) {
+      const { burst } = budget;
+      this.events.emit('limit.exhausted', {
+        path: this.name,
+        limit: 'retry_budget',
+        used: burst,
+        allowed: burst,
+        periodMs: 0,
+      });
+    }
+    return false;
   }
 
-  #isWorthIt(error: unknown, attempt: number): boolean {
-    if (this.#shouldRetry !== undefined) return this.#shouldRetry(error, attempt) === true;
-    return this.#idempotent || !isTroupeError(error) || error.outcome !== 'unknown';
+  protected run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
+    this.operations += 1;
+    this.#options.budget?.earn();
+    return new Operation(this, work as (context: AttemptContext) => T | PromiseLike<T>, bounds).run();
+  }
+
+  /** Operations that wait are given up with what they failed with. */
+  protected override release(): void {
+    for (const operation of [...this.waiting]) operation.stop();
+  }
+
+  #isWorthIt(error: unknown, attempt: number, advice: RetryAdvice | undefined): boolean {
+    const { shouldRetry, idempotent } = this.#options;
+    if (shouldRetry !== undefined) return shouldRetry(error, attempt) === true;
+    if (advice?.retryable === false) return false;
+    return idempotent || !isTroupeError(error) || error.outcome !== 'unknown';
+  }
+
+  #backoffFor(advice: RetryAdvice | undefined): BackoffStrategy | undefined {
+    const { backoff } = this.#options;
+    const kind = advice?.remedy?.kind === 'retry' ? advice.remedy.backoff : undefined;
+    if (kind === undefined || backoff?.kind !== undefined) return this.#backoff;
+    if (kind === 'none') return undefined;
+    let strategy = this.#backoffs.get(kind);
+    if (strategy === undefined) {
+      strategy = createBackoff({ ...backoff, kind: kind as 'linear' }, `${this.where}.backoff`);
+      this.#backoffs.set(kind, strategy);
+    }
+    return strategy;
   }
 }
 
@@ -158,6 +209,8 @@ class Operation<T> implements AbortListener {
   #attempt = 0;
   #previousMs = 0;
   #wait: Timer | undefined = undefined;
+  /** What the attempt before the wait failed with. */
+  #error: unknown = undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
 
@@ -176,9 +229,15 @@ class Operation<T> implements AbortListener {
   }
 
   /** The caller's signal aborted while this waited. */
-  aborted(signal: AbortSignal): void {
-    this.#wait?.cancel();
-    this.#giveUp(signal.reason, 'aborted');
+  aborted(source: AbortSource): void {
+    this.#endWait();
+    this.#giveUp(source.reason, isDeadline(source.reason) ? 'deadline' : 'aborted');
+  }
+
+  /** Its policy was disposed while this waited. */
+  stop(): void {
+    this.#endWait();
+    this.#giveUp(this.#error, 'disposed');
   }
 
   #try(bounds: Bounds): void {
@@ -196,39 +255,53 @@ class Operation<T> implements AbortListener {
 
   #failed(failure: Failure): void {
     try {
-      const why = this.#policy.whyNot(failure, this.#attempt) ?? this.#tryLater(failure.error);
+      const next = this.#policy.decide(failure, this.#attempt, this.#previousMs);
+      const why = typeof next === 'number' ? this.#tryLater(failure.error, next) : next;
       if (why !== undefined) this.#giveUp(failure.error, why);
     } catch (error) {
-      // Only the user's shouldRetry can throw here: its mistake ends the operation, and is told.
+      // Only the user's own functions can throw here: their mistake ends the operation, and is told.
       this.#giveUp(error, 'refused');
     }
   }
 
   /** Plans the next attempt, or says why there is none. */
-  #tryLater(error: unknown): GaveUp | undefined {
-    const { host, events, name, where } = this.#policy;
+  #tryLater(error: unknown, delayMs: number): GaveUp | undefined {
+    const { host, events, name, where, waiting } = this.#policy;
     const { deadline, signal } = this.#bounds;
-    const delayMs = this.#policy.delayMs(error, this.#attempt, this.#previousMs);
-    if (delayMs === undefined) return 'refused';
     if (isTimed(this.#bounds) && host.monotonic() + delayMs >= deadline) return 'deadline';
     if (signal?.aborted === true) return 'aborted';
+    if (!this.#policy.pays()) return 'budget';
     this.#previousMs = delayMs;
-    this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain(error));
+    this.#error = error;
+    this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain());
+    waiting.add(this);
     if (signal !== undefined) listenToAbort(signal, this);
     if (events.active) events.emit('retry.scheduled', { path: name, attempt: this.#attempt, delayMs, error });
     return undefined;
   }
 
-  #tryAgain(error: unknown): void {
-    const { signal, deadline } = this.#bounds;
-    if (signal !== undefined) unlistenToAbort(signal, this);
-    const budgetMs = isTimed(this.#bounds) ? deadline - this.#policy.host.monotonic() : NO_DEADLINE;
-    if (budgetMs <= 0) this.#giveUp(error, 'deadline');
-    else this.#try({ deadline, signal, budgetMs });
+  #tryAgain(): void {
+    const { signal, deadline, budgetMs } = this.#bounds;
+    this.#endWait();
+    const leftMs = isTimed(this.#bounds) ? deadline - this.#policy.host.monotonic() : NO_DEADLINE;
+    if (leftMs <= 0) {
+      this.#giveUp(this.#error, 'deadline');
+      return;
+    }
+    this.#policy.retries += 1;
+    // Where a call above watches the deadline, it goes on doing so.
+    this.#try({ deadline, signal, budgetMs: budgetMs === NO_DEADLINE ? NO_DEADLINE : leftMs });
+  }
+
+  #endWait(): void {
+    this.#wait?.cancel();
+    this.#policy.waiting.delete(this);
+    if (this.#bounds.signal !== undefined) unlistenToAbort(this.#bounds.signal, this);
   }
 
   #giveUp(error: unknown, why: GaveUp): void {
     const { events, name } = this.#policy;
+    this.#policy.exhausted += 1;
     if (events.active) events.emit('retry.exhausted', { path: name, attempts: this.#attempt, why, error });
     this.#reject(error);
   }
@@ -246,6 +319,6 @@ export const retry = <T>(
   work: (context: AttemptContext) => T | PromiseLike<T>,
   options: RetryOptions & ExecuteOptions = {},
 ): Promise<T> => {
-  const { signal, deadline, timeoutMs, ...policy } = options;
-  return createRetry(policy).execute(work, { signal, deadline, timeoutMs });
+  const { signal, deadline, timeoutMs, within, ...policy } = options;
+  return createRetry(policy).execute(work, { signal, deadline, timeoutMs, within });
 };

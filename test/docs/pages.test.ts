@@ -10,6 +10,8 @@ import { BACKOFF_DEFAULTS, BUDGET_EXCEEDED, SPEC_DEFAULTS } from '../../src/kern
 import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
 import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
 import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
+import { RETRY_DEFAULTS as RETRY_POLICY_DEFAULTS } from '../../src/resilience/retry.ts';
+import { RETRY_BUDGET_DEFAULTS } from '../../src/resilience/retry-budget.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
 import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
@@ -49,6 +51,12 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'breaker `successThreshold`': BREAKER_DEFAULTS.successThreshold,
   'breaker `watchdogMs`': BREAKER_DEFAULTS.watchdogMs,
   'breaker `critical`': BREAKER_DEFAULTS.critical,
+  'retry `maxAttempts`': RETRY_POLICY_DEFAULTS.maxAttempts,
+  'retry `idempotent`': RETRY_POLICY_DEFAULTS.idempotent,
+  'retry `maxRetryAfterMs`': RETRY_POLICY_DEFAULTS.maxRetryAfterMs,
+  'retry budget `ratio`': RETRY_BUDGET_DEFAULTS.ratio,
+  'retry budget `perSecond`': RETRY_BUDGET_DEFAULTS.perSecond,
+  'retry budget `burst`': RETRY_BUDGET_DEFAULTS.burst,
   'pool `size`': POOL_DEFAULTS.size,
   'pool `checkoutMs`': POOL_DEFAULTS.checkoutMs,
   'pool `queueLimit`': POOL_DEFAULTS.queueLimit,

@@ -1,9 +1,16 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createError } from '../../src/base/errors.ts';
+import { defaultClassifier } from '../../src/recovery/classification.ts';
 import { createCircuitBreaker } from '../../src/resilience/circuit-breaker.ts';
-import { createRetry, type RetryOptions, retry, retryAfterMsOf } from '../../src/resilience/retry.ts';
+import {
+  createRetry,
+  type RetryAdvice,
+  type RetryOptions,
+  retry,
+  retryAfterMsOf,
+} from '../../src/resilience/retry.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
-import { down, hang, outcomeOf } from './deferred.ts';
+import { deferred, down, hang, outcomeOf } from './deferred.ts';
 
 const plain = { backoff: { baseMs: 100, jitter: 'none' } } as const satisfies RetryOptions;
 
@@ -226,5 +233,102 @@ describe('options', () => {
     const policy = createRetry({ host });
     for (const bounds of [{ timeoutMs: -1 }, { deadline: Number.NaN }, { signal: {} }, { timeout: 5 }])
       expect(await outcomeOf(policy.execute(down, bounds as never))).toMatch(/ERR_OPTION_/);
+  });
+});
+
+describe('per category', () => {
+  const advise = (advice: Partial<RetryAdvice>) => ({ classify: () => ({ retryable: true, ...advice }) });
+
+  it('is not tried again where the table says that it does not help', async () => {
+    const host = new SimulatedHost();
+    const { work, triedAt } = flaky(host, 9);
+    const classifier = advise({ retryable: false });
+    expect(await host.runUntil(outcomeOf(retry(work, { host, ...plain, classifier })))).toBe('down');
+    expect(triedAt).toEqual([0]);
+  });
+
+  it.each([
+    ['linear', [0, 100, 300]],
+    ['exponential', [0, 100, 300]],
+    ['constant', [0, 100, 200]],
+    ['none', [0, 0, 0]],
+  ])('waits as the %s backoff of its remedy', async (backoff, instants) => {
+    const host = new SimulatedHost();
+    const { work, triedAt } = flaky(host, 9);
+    const classifier = advise({ remedy: { kind: 'retry', backoff } });
+    await host.runUntil(outcomeOf(retry(work, { host, ...plain, classifier })));
+    expect(triedAt).toEqual(instants);
+  });
+
+  it("a kind in the policy's own options comes first, and a remedy of another kind has no backoff", async () => {
+    for (const options of [
+      { backoff: { ...plain.backoff, kind: 'constant' }, remedy: { kind: 'retry', backoff: 'linear' } },
+      { backoff: { ...plain.backoff, factor: 1 }, remedy: { kind: 'failover', backoff: 'linear' } },
+    ] as const) {
+      const host = new SimulatedHost();
+      const { work, triedAt } = flaky(host, 9);
+      const { backoff, remedy } = options;
+      await host.runUntil(outcomeOf(retry(work, { host, backoff, classifier: advise({ remedy }) })));
+      expect(triedAt).toEqual([0, 100, 200]);
+    }
+  });
+
+  it('honours what the classifier read in the response', async () => {
+    const host = new SimulatedHost();
+    const { work, triedAt } = flaky(host, 9);
+    await host.runUntil(
+      outcomeOf(retry(work, { host, ...plain, classifier: advise({ retryAfterMs: 700 }) })),
+    );
+    expect(triedAt).toEqual([0, 700, 1_400]);
+  });
+
+  it('the table of troupe fits: a connection is retried, a mistake is not, an unknown outcome only if idempotent', async () => {
+    const host = new SimulatedHost();
+    const classifier = defaultClassifier;
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    const lost = createError('ERR_CALL_TIMEOUT', { message: 'm', target: 't', timeoutMs: 1 });
+    const counts = [];
+    for (const [error, idempotent] of [
+      [reset, false],
+      [new TypeError('mistake'), false],
+      [lost, false],
+      [lost, true],
+    ] as const) {
+      const { work, triedAt } = flaky(host, 9, error);
+      await host.runUntil(outcomeOf(retry(work, { host, ...plain, classifier, idempotent, maxAttempts: 9 })));
+      counts.push(triedAt.length);
+    }
+    expect(counts[0]).toBeGreaterThan(2);
+    expect(counts.slice(1, 3)).toEqual([1, 1]);
+    expect(counts[3]).toBeGreaterThan(1);
+  });
+});
+
+describe('the end of a retry', () => {
+  it('gives up what waits, with what it failed with, and refuses the rest', async () => {
+    const host = new SimulatedHost();
+    const policy = createRetry({ host, ...plain });
+    const whys: unknown[] = [];
+    policy.events.on('retry.exhausted', ({ why }) => whys.push(why));
+    const { signal } = new AbortController();
+    const waiting = outcomeOf(policy.execute(down, { signal }));
+    await host.settle();
+    expect(policy.inspect()).toMatchObject({ operations: 1, waiting: 1 });
+    policy.dispose();
+    expect(await waiting).toBe('down');
+    expect(whys).toEqual(['disposed']);
+    expect(await outcomeOf(policy.execute(down))).toBe('ERR_POLICY_DISPOSED');
+    expect(host.pendingTimers()).toEqual([]);
+  });
+
+  it('an attempt that is out may end as it will, and is not repeated', async () => {
+    const host = new SimulatedHost();
+    const policy = createRetry({ host, ...plain });
+    const out = deferred<string>();
+    const running = outcomeOf(policy.execute(() => out.promise));
+    policy.dispose();
+    out.reject(new Error('late'));
+    expect(await running).toBe('late');
+    expect(policy.inspect()).toMatchObject({ exhausted: 1, retries: 0, waiting: 0 });
   });
 });
