@@ -140,7 +140,7 @@ describe('steps', () => {
         process.on('uncaughtException', (error) => console.log(error.message));
         host.step('bad', () => { throw new Error('boom'); });
         host.step('good', () => { console.log('good'); host.step('later', () => console.log('later')); });`),
-    ).toBe('boom\ngood\nlater');
+    ).toBe('good\nlater\nboom');
   });
 });
 
