@@ -69,6 +69,14 @@ export type {
   RetryOptions,
 } from './work/pool-options.ts';
 export type { WorkerKind } from './work/worker-port.ts';
-export { reply } from './xstate/reply.ts';
+export { type ReplyOptions, reply } from './xstate/reply.ts';
+export type { StageObserver, Subscription, WaitOptions } from './xstate/stage.ts';
 export { target } from './xstate/target.ts';
-export { fromLogic, fromMachine, type LogicHandle, type MachineHandle } from './xstate/xstate.ts';
+export {
+  fromLogic,
+  fromMachine,
+  type LogicHandle,
+  type LogicOptions,
+  type MachineHandle,
+  type MachineOptions,
+} from './xstate/xstate.ts';

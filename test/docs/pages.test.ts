@@ -16,6 +16,10 @@ import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
 import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
 import { WIRE_LIMITS } from '../../src/work/wire.ts';
+import { LETTERS_PER_RUN } from '../../src/xstate/engine.ts';
+import { MICROSTEPS_MAX } from '../../src/xstate/inner-actor.ts';
+import { WAIT_TIMEOUT_MS } from '../../src/xstate/stage.ts';
+import { WILDCARD_TYPES_MAX } from '../../src/xstate/vocabulary.ts';
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -35,6 +39,10 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'messages an actor handles in a row': ACTOR_BUDGET,
   'a turn before I/O is let in, ms': TURN_MS,
   'lateness that counts as a stall, ms': STALL_THRESHOLD_MS,
+  "`waitFor`'s `timeoutMs`": WAIT_TIMEOUT_MS,
+  'microsteps of a macrostep': MICROSTEPS_MAX,
+  'event types a machine takes through wildcards': WILDCARD_TYPES_MAX,
+  'letters heard inside a logic in a row': LETTERS_PER_RUN,
   "supervisor's `shutdownMs`": SUPERVISOR_SPEC_DEFAULTS.shutdownMs,
   "supervisor's `initTimeoutMs`": SUPERVISOR_SPEC_DEFAULTS.initTimeoutMs,
   '`intensity`': INTENSITY,
