@@ -57,6 +57,8 @@ export interface ProcessListeners {
 export interface ChildPort {
   /** `undefined` where the process could not be started. */
   readonly pid: number | undefined;
+  /** Whether the system holds it stopped (SIGSTOP), so that it can obey nothing; absent where that is not known. */
+  readonly stopped?: boolean;
   /** Writes to its stdin (with `protocolFds`: its fd 3). `false`: the pipe is full, wait for `drained`. */
   write(bytes: Uint8Array): boolean;
   /** Bytes accepted by `write` and not yet taken by the pipe. */

@@ -9,6 +9,7 @@
  * number may be another's by then.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { kill } from 'node:process';
 import type { Readable, Writable } from 'node:stream';
@@ -75,6 +76,17 @@ export class RealProcess implements ChildPort {
 
   endInput(): void {
     if (!this.#told && this.#input?.writable === true) this.#input.end();
+  }
+
+  get stopped(): boolean {
+    if (this.pid === undefined || this.#exited !== undefined) return false;
+    try {
+      // The state follows the name, which may itself hold brackets and spaces (proc(5)).
+      const status = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+      return /^\) [Tt]/.test(status.slice(status.lastIndexOf(')')));
+    } catch {
+      return false;
+    }
   }
 
   kill(signal: Parameters<ChildPort['kill']>[0], group = false): boolean {

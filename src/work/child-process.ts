@@ -181,6 +181,10 @@ class ChildProcessPort implements WorkerPort {
     this.#child.endInput();
   }
 
+  get stopped(): boolean {
+    return this.#child.stopped ?? false;
+  }
+
   kill(): void {
     if (this.#ended) return;
     this.#over ??= 'the worker was killed';

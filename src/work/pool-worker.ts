@@ -194,10 +194,14 @@ export class PoolWorker implements WorkerPortListeners {
     return this.#job !== undefined;
   }
 
-  /** Two-staged: it is asked to give the job up, and killed when it has not after the grace. */
+  /** Two-staged: it is asked to give the job up, and killed when it has not after the grace; at once if it is stopped. */
   cancel(job: Assignment, reason: string): void {
     if (this.#job !== job || this.#cancelAsked) return;
     this.#cancelAsked = true;
+    if (this.#port?.stopped === true) {
+      this.condemn('stopped');
+      return;
+    }
     this.#port?.cancel(this.#jobId, reason);
     const { host, settings } = this.#owner;
     this.#cancelTimer = host.timer(settings.cancelGraceMs, 'cancel grace', () =>

@@ -40,6 +40,8 @@ export interface WorkerJob {
 export interface WorkerPort {
   /** `undefined` where it is no OS process, or could not be started. */
   readonly pid: number | undefined;
+  /** Whether the system holds it stopped (SIGSTOP): asking it anything is in vain. Absent where that is not known. */
+  readonly stopped?: boolean;
   /**
    * Sends a job.
    *

@@ -105,18 +105,21 @@ describe.each([
     expect(stage.pool.inspect().counts).toMatchObject({ accepted: 1, succeeded: 1, retried: 1 });
   });
 
-  it_('settles the job of a stopped worker by its deadline, kills that worker and replaces it', async () => {
-    const stage = await open({ worker, cancelGraceMs: 100 });
-    const started = taken(stage);
-    const ended = stage.next('pool.worker.ended');
-    const fate = fateOf(stage.pool.run('slow', { ms: 200 }, { timeoutMs: 700 }));
-    const pid = await started;
-    process.kill(pid, 'SIGSTOP');
-    expect(await fate).toMatchObject({ code: 'ERR_JOB_TIMEOUT', outcome: 'unknown' });
-    expect(await ended).toMatchObject({ pid, how: 'signal SIGKILL, killed: cancel_ignored' });
-    await gone(pid);
-    await stage.full();
-  });
+  it_(
+    'settles the job of a stopped worker by its deadline, kills that worker at once and replaces it',
+    async () => {
+      const stage = await open({ worker, cancelGraceMs: 60_000 });
+      const started = taken(stage);
+      const ended = stage.next('pool.worker.ended');
+      const fate = fateOf(stage.pool.run('slow', { ms: 200 }, { timeoutMs: 700 }));
+      const pid = await started;
+      process.kill(pid, 'SIGSTOP');
+      expect(await fate).toMatchObject({ code: 'ERR_JOB_TIMEOUT', outcome: 'unknown' });
+      expect(await ended).toMatchObject({ pid, how: 'signal SIGKILL, killed: stopped' });
+      await gone(pid);
+      await stage.full();
+    },
+  );
 
   it_('uses a worker again that gave up its job when asked to', async () => {
     const stage = await open({ worker, size: 1 });
