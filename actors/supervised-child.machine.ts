@@ -65,7 +65,7 @@ export const supervisedChildMachine = setup({
       started: 'Its init has succeeded.',
       ignored: 'Its init chose not to run.',
       start_failed: 'Its init failed; `again` when it is to be tried again.',
-      exited: 'It has ended, with all below it; `again` when its restart type asks for another.',
+      exited: 'It has ended, with all below it; `again` when another incarnation is to follow.',
       back_off: 'It shall wait before it is started again.',
       backoff_elapsed: 'The wait is over.',
       terminate: 'It is to stop, or not to be started again.',
@@ -110,7 +110,11 @@ export const supervisedChildMachine = setup({
     stopping: {
       description: 'It has been told to stop and has not ended yet.',
       entry: { type: 'stand', params: { listed: 'stopping', due: false, ...ALIVE } },
-      on: { exited: 'stopped', start_failed: 'stopped', ignored: 'stopped' },
+      on: {
+        exited: [{ guard: 'again', target: 'restarting' }, { target: 'stopped' }],
+        start_failed: 'stopped',
+        ignored: 'stopped',
+      },
     },
     ended: { description: 'Its supervisor has forgotten it.', type: 'final' },
   },

@@ -51,7 +51,10 @@ export class Child implements Observer {
   failures = 0;
   restarts = 0;
   lastReason: ExitReason = 'normal';
-  startedAt = 0;
+  /** When the incarnation of now had started; `undefined` where its last start failed. */
+  startedAt: number | undefined = undefined;
+  /** Added at run time: a supervisor that ends without having stopped it has nobody who remembers it. */
+  added = false;
   /** Runs while it backs off. */
   timer: ActorTimer | undefined = undefined;
   #snapshot: ChartSnapshot = chart.initial.snapshot;
@@ -115,13 +118,11 @@ export class Child implements Observer {
   /** Counts a failure and says how long to wait before the next start, ms. */
   countFailure(reason: ExitReason, nowMs: number, random: Random): number {
     this.lastReason = reason;
-    if (this.backoff === false) {
-      this.failures += 1;
-      return 0;
-    }
-    const wasStable = this.startedAt > 0 && nowMs - this.startedAt >= this.backoff.stableMs;
+    const { stableMs } = this.backoff === false ? BACKOFF_DEFAULTS : this.backoff;
+    const wasStable = this.startedAt !== undefined && nowMs - this.startedAt >= stableMs;
     this.failures = wasStable ? 1 : this.failures + 1;
-    this.startedAt = 0;
+    this.startedAt = undefined;
+    if (this.backoff === false) return 0;
     const delay = backoffDelay(this.backoff, this.failures);
     return this.backoff.jitter === 'full' ? delay * random.next() : delay;
   }

@@ -199,6 +199,10 @@ class DynamicSupervisor implements Behaviour {
     };
   }
 
+  reap(): void {
+    for (const child of this.#children.values()) this.#supervision.release(child);
+  }
+
   /** All children are told at once, each within its own allowance. */
   shutdown(): Promise<void> {
     return new Promise((resolve) => this.#close(resolve));
@@ -240,6 +244,7 @@ class DynamicSupervisor implements Behaviour {
     checkChild(`startChild of ${context.path}`, spec, rules);
     const place = system.adopt(spec, `${context.path}/${spec.id}`);
     const child = new Child(spec, place, backoffOf(spec, rules.backoff));
+    child.added = true;
     this.#children.set(spec.id, child);
     this.#starting.set(child, request);
     this.#supervision.launch(child);
@@ -272,11 +277,22 @@ class DynamicSupervisor implements Behaviour {
       // An init that came through before the stop reached it is followed by its end.
       if (fate.kind === 'started') return;
       this.#stopping.delete(child);
-      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal');
+      const reason = 'reason' in fate ? fate.reason : 'normal';
+      this.#supervision.stopped(child, reason, false);
       this.#forget(child);
+      this.#refuseStart(child, reason);
       for (const stopped of stopping) stopped();
     } else if (fate.kind === 'ended') this.#exited(child, fate.reason);
     else this.#startSettled(child, fate);
+  }
+
+  /** Whoever started a child that was terminated before it had started hears of it. */
+  #refuseStart(child: Child, reason: ExitReason): void {
+    const request = this.#starting.get(child);
+    if (request === undefined) return;
+    this.#starting.delete(child);
+    child.lastReason = reason;
+    request.refuse(this.#supervision.startFailure(child));
   }
 
   #startSettled(child: Child, fate: Fate): void {
@@ -334,11 +350,8 @@ class DynamicSupervisor implements Behaviour {
 
   #restart(child: Child): void {
     if (!child.standing.due || child.cell !== undefined) return;
-    const straggler = child.lastCell;
-    if (child.spec.overlap === 'forbid' && straggler?.busy === true) {
-      const { context, system } = this.#supervision;
-      system.whenSettled(straggler, () => context.post(() => this.#restart(child)));
-    } else this.#supervision.launch(child);
+    if (this.#supervision.isHeldBack(child, () => this.#restart(child))) return;
+    this.#supervision.launch(child);
   }
 
   #forget(child: Child): void {

@@ -80,7 +80,7 @@ export const checkReachable = (
   options: { readonly intensity: number; readonly periodMs: number; readonly backoff: Backoff | false },
 ): void => {
   const { intensity, periodMs, backoff } = options;
-  if (backoff === false) return;
+  if (backoff === false || backoff.baseMs === 0 || backoff.maxMs === 0) return;
   let spread = 0;
   for (let failure = 1; failure <= intensity && spread <= periodMs; failure++)
     spread += backoffDelay(backoff, failure);

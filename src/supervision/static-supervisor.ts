@@ -28,6 +28,8 @@ interface WaitingGroup {
   readonly timer: ActorTimer;
 }
 
+const NO_TIMER: ActorTimer = { cancel: () => undefined };
+
 export class StaticSupervisor implements Behaviour {
   readonly #strategy: Strategy;
   readonly #supervision: Supervision;
@@ -43,21 +45,25 @@ export class StaticSupervisor implements Behaviour {
     );
   }
 
-  /** Starts the children in order, or stops those already started and fails with what OTP's would. */
+  /**
+   * Starts the children in order, or stops those already started and rejects with what OTP's would. It never resolves: a
+   * start that succeeds is completed at once, so that a stop in the same turn finds a supervisor to stop in order.
+   */
   start(specs: readonly Spec<unknown>[]): Promise<Behaviour> {
     this.#children = specs.map((spec) => this.#childOf(spec));
-    const { context } = this.#supervision;
-    return new Promise((resolve, reject) => {
+    const { cell } = this.#supervision.context;
+    cell.conducted = true;
+    return new Promise((_resolve, reject) => {
       const fail = (error: unknown) => {
-        context.cell.abortInit = undefined;
+        cell.abortInit = undefined;
         reject(error);
       };
-      context.cell.abortInit = () => this.#close(() => fail(this.#supervision.refusal('ERR_STOPPING', '')));
-      this.#work.enqueue(() => this.#startInOrder(resolve, fail));
+      cell.abortInit = () => this.#close(() => fail(this.#supervision.refusal('ERR_STOPPING', '')));
+      this.#work.enqueue(() => this.#startInOrder(fail));
     });
   }
 
-  *#startInOrder(resolve: (self: Behaviour) => void, fail: (error: unknown) => void): Procedure {
+  *#startInOrder(fail: (error: unknown) => void): Procedure {
     for (const child of this.#children) {
       if (yield* this.#start(child, 'boot')) continue;
       const { context } = this.#supervision;
@@ -70,8 +76,9 @@ export class StaticSupervisor implements Behaviour {
     this.#children = this.#children.filter(
       (child) => child.cell !== undefined || child.spec.restart !== 'temporary',
     );
-    this.#supervision.context.cell.abortInit = undefined;
-    resolve(this);
+    const { cell } = this.#supervision.context;
+    cell.abortInit = undefined;
+    cell.completeInit(this);
   }
 
   #childOf(spec: Spec<unknown>): Child {
@@ -147,6 +154,10 @@ export class StaticSupervisor implements Behaviour {
     return new Promise((resolve) => this.#close(resolve));
   }
 
+  reap(): void {
+    for (const child of this.#children) this.#supervision.release(child);
+  }
+
   /** Drops all other work and stops the children in reverse. */
   #close(closed: () => void): void {
     this.#closing = true;
@@ -183,35 +194,39 @@ export class StaticSupervisor implements Behaviour {
 
   /** Starts one child; `false` when its init failed. */
   *#start(child: Child, why: StartedBy): Procedure<boolean> {
-    const previous = child.lastCell;
-    if (child.spec.overlap === 'forbid' && previous?.busy === true) {
-      this.#supervision.system.whenSettled(previous, () =>
-        this.#supervision.context.post(() => void this.#work.resume(child, { kind: 'settled' })),
-      );
-      yield child;
-    }
     this.#supervision.launch(child);
     const fate = yield child;
     return this.#supervision.started(child, fate, why);
   }
 
-  *#stop(child: Child): Procedure {
+  /** Behind a straggler that forbids the next incarnation of a child, and behind what else has been asked. */
+  #isHeldBack(child: Child, then: () => Procedure | undefined): boolean {
+    return this.#supervision.isHeldBack(child, () => {
+      if (!this.#closing) this.#work.enqueue(then);
+    });
+  }
+
+  /** Stops one child; `again` when another incarnation of it is to follow. */
+  *#stop(child: Child, again = false): Procedure {
     if (child.exit !== undefined) {
-      this.#supervision.stopped(child, child.exit);
+      child.send({ type: 'terminate' });
+      this.#supervision.stopped(child, child.exit, again);
     } else if (child.cell === undefined) {
       child.send({ type: 'terminate' });
       child.place.markGone();
     } else {
       this.#supervision.tellToStop(child);
-      const fate = yield child;
-      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal');
+      let fate = yield child;
+      // An init that came through before the stop reached it is followed by its end.
+      while (fate.kind === 'started') fate = yield child;
+      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal', again);
     }
   }
 
-  *#stopInReverse(children: readonly Child[]): Procedure {
+  *#stopInReverse(children: readonly Child[], again = false): Procedure {
     for (const child of [...children].reverse()) {
-      if (this.#supervision.outOfTime) for (const late of children) late.cell?.kill();
-      yield* this.#stop(child);
+      if (this.#supervision.outOfTime) this.#supervision.killAll(children);
+      yield* this.#stop(child, again && child.spec.restart !== 'temporary');
     }
   }
 
@@ -249,6 +264,7 @@ export class StaticSupervisor implements Behaviour {
 
   *#restart(child: Child): Procedure {
     if (!child.standing.due || child.cell !== undefined) return;
+    if (this.#isHeldBack(child, () => this.#restart(child))) return;
     if (yield* this.#start(child, 'restart')) this.#supervision.restarted(child);
     else this.#retry(child);
   }
@@ -274,8 +290,11 @@ export class StaticSupervisor implements Behaviour {
     const from = this.#strategy === 'one_for_all' ? 0 : this.#children.indexOf(culprit);
     const earlier = this.#group;
     this.#cancelGroup();
-    const members = this.#children.slice(from);
-    yield* this.#stopInReverse(members.filter((child) => child !== culprit));
+    const members = this.#children.filter((child, i) => i >= from || earlier?.members.has(child) === true);
+    yield* this.#stopInReverse(
+      members.filter((child) => child !== culprit),
+      true,
+    );
     for (const child of members) {
       if (child.spec.restart === 'temporary' && child !== culprit) this.#forget(child);
       else child.place.markRestarting(this.#supervision.context.now() + delayMs);
@@ -295,9 +314,14 @@ export class StaticSupervisor implements Behaviour {
     if (group !== undefined) yield* this.#startGroup(group.members);
   }
 
-  *#startGroup(members: ReadonlySet<Child>): Procedure {
+  *#startGroup(members: Set<Child>): Procedure {
     for (const child of this.#children) {
       if (!members.has(child) || child.cell !== undefined) continue;
+      const rest: WaitingGroup = { culprit: child, members, until: 0, timer: NO_TIMER };
+      if (this.#isHeldBack(child, () => (this.#group === rest ? this.#endWait() : undefined))) {
+        this.#group = rest;
+        return;
+      }
       if (yield* this.#start(child, 'restart')) {
         if (child.failures > 0) this.#supervision.restarted(child);
         continue;
@@ -321,6 +345,7 @@ export class StaticSupervisor implements Behaviour {
   *#endWith(reason: ExitReason): Procedure {
     this.#closing = true;
     this.#cancelGroup();
+    this.#work.dropWaiting(() => this.#supervision.refusal('ERR_STOPPING', ''));
     yield* this.#stopInReverse(this.#children);
     this.#supervision.context.stop(reason);
   }
@@ -348,6 +373,7 @@ export class StaticSupervisor implements Behaviour {
       request.refuse(error);
       return;
     }
+    child.added = true;
     this.#children.push(child);
     const started = yield* this.#start(child, 'request');
     if (!started || (child.cell === undefined && spec.restart === 'temporary')) this.#forget(child);
@@ -374,6 +400,7 @@ export class StaticSupervisor implements Behaviour {
       request.refuse(this.#supervision.refusal(onRestart, id));
       return;
     }
+    if (this.#isHeldBack(child, () => this.#restartChild(id, request))) return;
     if (yield* this.#start(child, 'request')) request.reply(child.place.handle);
     else request.refuse(this.#supervision.startFailure(child));
   }
@@ -402,7 +429,17 @@ export class StaticSupervisor implements Behaviour {
       request.reply('already');
       return;
     }
-    yield* this.#stop(child);
+    if (child.cell !== undefined) yield* this.#stop(child, true);
+    yield* this.#renew(child, request);
+  }
+
+  *#renew(child: Child, request: Request): Procedure {
+    const unlessTerminated = () => {
+      if (child.standing.due) return this.#renew(child, request);
+      request.reply('failed');
+      return undefined;
+    };
+    if (this.#isHeldBack(child, unlessTerminated)) return;
     child.place.markRestarting(this.#supervision.context.now());
     if (yield* this.#start(child, 'restart')) {
       this.#supervision.restarted(child);

@@ -101,17 +101,44 @@ export class Supervision {
   /** While it starts itself, a supervisor has no turns yet: it hears at once. Afterwards, as mail. */
   heard(child: Child, cell: Cell, fate: Fate): void {
     const own = this.context.cell;
-    if (own.fenced) return;
+    if (own.fenced) {
+      if (fate.kind !== 'started') this.release(child);
+      return;
+    }
     if (own.starting) this.#notify(child, cell, fate);
     else this.context.post(() => this.#notify(child, cell, fate));
+  }
+
+  /** Forgets a child added at run time, once nothing of it is left; for a supervisor that has ended. */
+  release(child: Child): void {
+    if (child.added && (child.lastCell === undefined || child.lastCell.ended))
+      this.system.release(child.place);
+  }
+
+  /**
+   * Whether a straggler of its last incarnation forbids a child's next one; `then` follows, in a turn, once it has settled.
+   * It may never: so nothing else waits for it.
+   */
+  isHeldBack(child: Child, then: () => void): boolean {
+    const straggler = child.lastCell;
+    if (child.spec.overlap !== 'forbid' || straggler?.busy !== true) return false;
+    this.system.whenSettled(straggler, () => {
+      if (!this.context.cell.fenced) this.context.post(then);
+    });
+    return true;
   }
 
   /** Tells a child to stop, within its own allowance and what is left of ours. */
   tellToStop(child: Child): void {
     child.send({ type: 'terminate' });
     const { shutdownMs } = child.spec;
-    if (shutdownMs === 'brutal_kill') child.cell?.kill();
+    if (shutdownMs === 'brutal_kill') child.cell?.kill(this.allowedUntil(Number.POSITIVE_INFINITY));
     else child.cell?.stop('shutdown', this.allowedUntil(shutdownMs));
+  }
+
+  /** Ends together, with all below them, those for whom no time is left. */
+  killAll(children: readonly Child[]): void {
+    for (const child of children) child.cell?.kill(this.context.now());
   }
 
   allowedUntil(shutdownMs: number): number {
@@ -129,12 +156,13 @@ export class Supervision {
     return stopDeadline === Number.POSITIVE_INFINITY ? stopDeadline : (stopDeadline - now) * (1 - RESERVE);
   }
 
-  /** Takes note of a child that ended after it was told to. */
-  stopped(child: Child, reason: ExitReason): void {
+  /** Takes note of a child that ended after it was told to; `again` when another incarnation is to follow. */
+  stopped(child: Child, reason: ExitReason, again: boolean): void {
     child.cell = undefined;
     child.exit = undefined;
-    child.send({ type: 'exited', again: false });
-    child.place.markGone();
+    child.send({ type: 'exited', again });
+    if (again) child.place.markRestarting(this.context.now());
+    else child.place.markGone();
     if (!stoppedWell(child.spec, reason)) this.report('supervisor.child.shutdown_failed', child, { reason });
   }
 

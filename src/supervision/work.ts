@@ -43,6 +43,11 @@ export class Work {
     this.#current?.return(undefined as never);
     this.#current = undefined;
     this.#awaited = undefined;
+    this.dropWaiting(refusal);
+  }
+
+  /** Drops all that waits behind the procedure under way. */
+  dropWaiting(refusal: () => Error): void {
     for (let order = this.#orders.shift(); order !== undefined; order = this.#orders.shift()) {
       order.request?.refuse(refusal());
     }
