@@ -196,10 +196,12 @@ export class ScriptedPort implements WorkerPort {
   // ── inside ────────────────────────────────────────────────────────────────────────────────
 
   #answerTo(job: WorkerJob): ScriptedAnswer {
+    // The script hears of every job, also of those that a fault befalls.
+    const scripted = this.#options.job?.(job, this);
     const planned = this.#host.fault('worker.job', this.id);
     if (planned !== undefined) return answerOf(planned);
     const told = isAnswer(job.args) ? job.args : undefined;
-    return this.#options.job?.(job, this) ?? told ?? { do: 'succeed', value: job.args };
+    return scripted ?? told ?? { do: 'succeed', value: job.args };
   }
 
   #start(start: ScriptedStart): void {

@@ -105,6 +105,10 @@ export class Crew implements WorkerOwner, DeskKeeper {
     return String(this.#runner.snapshot.value);
   }
 
+  get closing(): boolean {
+    return this.#closing;
+  }
+
   get workers(): readonly PoolWorker[] {
     return this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
   }
@@ -144,6 +148,8 @@ export class Crew implements WorkerOwner, DeskKeeper {
 
   /** The time for draining is over: what still waits or runs is told, and the workers are asked to end. */
   #close(reason: ExitReason): void {
+    // From here on nothing is tried again: nobody would be there to try it.
+    this.#closing = true;
     this.#desk.turnAwayAll(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
     for (const worker of this.workers) worker.forsake(this.#endError(reason, worker.jobName));
     this.#send({ type: 'close.wanted' });

@@ -41,6 +41,8 @@ export type PoolCounts = { -readonly [E in Ending]: number } & {
 export interface DeskKeeper {
   /** The state of its chart; for people. */
   readonly state: string;
+  /** Its workers are asked to end: it serves no more. */
+  readonly closing: boolean;
   readonly workers: readonly PoolWorker[];
   /**
    * Resolves when all that was let in has settled and all workers are gone. At `untilMs` whatever is left is told `reason`, and
@@ -213,7 +215,7 @@ export class Desk implements TicketDesk, LeaseDesk {
   // ── for tickets and leases ────────────────────────────────────────────────────────────────
 
   get serves(): boolean {
-    return this.#keeper !== undefined;
+    return this.#keeper !== undefined && !this.#keeper.closing;
   }
 
   retried(): void {

@@ -1,12 +1,14 @@
 /** All scenarios, by name. Those with a greater share are run more often by `npm run sim`. */
 import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
+import { poolAlone } from './pool.ts';
 import { supervision } from './supervision.ts';
 
 /** A scenario, whatever its world. */
 export type AnyScenario = Scenario<unknown>;
 
 export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly share: number }[] = [
+  { scenario: poolAlone as AnyScenario, share: 4 },
   { scenario: breaker as AnyScenario, share: 4 },
   { scenario: supervision as AnyScenario, share: 3 },
 ];
