@@ -274,6 +274,18 @@ export const ERRORS = {
     '{policy} has been disposed',
     'Whoever made the policy has ended it; nothing was started.',
   ),
+  ERR_BULKHEAD_FULL: entry(
+    'PolicyError',
+    'not_started',
+    '{policy}: all {limit} slots are taken and the line is full',
+    'Shed the load or use a fallback; raise the limit only if the other side can bear it.',
+  ),
+  ERR_RATE_LIMITED: entry(
+    'PolicyError',
+    'not_started',
+    '{policy}: no permit in time at {rate} per {periodMs} ms; there is one in {retryAfterMs} ms',
+    'Come back after data.retryAfterMs, or raise the rate if the other side can bear it.',
+  ),
   ERR_BREAKER_OPEN: entry(
     'BreakerError',
     'not_started',

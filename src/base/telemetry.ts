@@ -51,6 +51,8 @@ export interface EventMap {
   'breaker.rejected': { path: string; state: string };
   'policy.misordered': { path: string; outer: string; inner: string; why: string };
   'limit.exhausted': { path: string; limit: string; used: number; allowed: number; periodMs: number };
+  'timeout.passed': { path: string; timeoutMs: number };
+  'fallback.used': { path: string; error: unknown };
   'retry.scheduled': { path: string; attempt: number; delayMs: number; error: unknown };
   'retry.exhausted': { path: string; attempts: number; why: string; error: unknown };
   'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };

@@ -26,13 +26,13 @@ import {
   type Bounds,
   boundsOf,
   type CallScope,
+  type Enders,
   type Ending,
   type ExecuteOptions,
-  isThenable,
   isTimed,
   rejectLater,
+  runFree,
   throwIfOver,
-  UnboundedContext,
   type Work,
 } from './call.ts';
 import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
@@ -46,13 +46,6 @@ export interface BreakerGround {
   readonly events: EventStream;
   /** Its name, or its place in the tree. */
   readonly path: string;
-}
-
-/** What ends the calls of one generation that nothing bounds: made once for all of them. */
-interface Enders {
-  readonly generation: number;
-  readonly returned: <T>(value: T) => T;
-  readonly threw: (error: unknown) => never;
 }
 
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
@@ -128,7 +121,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── admission ────────────────────────────────────────────────────────────────────────────────────────────
 
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
-    if (options === undefined && this.#verdict === 'admit') return this.#runFree(work);
+    if (options === undefined && this.#verdict === 'admit') return runFree(work, this.#enders);
     try {
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
@@ -188,33 +181,17 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The way of a call that nothing bounds through a closed breaker: one `then`, no token. */
-  #runFree<T>(work: Work<T>): Promise<T> {
-    const { generation, returned, threw } = this.#enders;
-    let result: T | PromiseLike<T>;
-    try {
-      result = work(new UnboundedContext());
-    } catch (error) {
-      this.#settle(generation, this.#judge({ kind: 'threw', error }), error);
-      return rejectLater(error);
-    }
-    if (result instanceof Promise) return result.then(returned, threw);
-    return isThenable(result)
-      ? Promise.resolve(result).then(returned, threw)
-      : Promise.resolve(returned(result));
-  }
-
   #runBounded<T>(work: Work<T>, bounds: Bounds, token: Token): Promise<T> {
     return new BoundedCall<T>(this, bounds, (ending) => {
       token.settle(this.#judge(ending), ending.kind === 'returned' ? undefined : ending.error);
     }).run(work);
   }
 
+  /** What ends the calls of one generation that nothing bounds: made once for all of them. */
   #makeEnders(): Enders {
     const generation = this.#generation;
     const judged = this.options.judge !== judgeByDefault;
     return {
-      generation,
       returned: (value) => {
         if (judged) this.#settle(generation, this.#judge({ kind: 'returned', value }), undefined);
         else if (generation === this.#generation) this.#window.succeeded();

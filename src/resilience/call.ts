@@ -166,6 +166,34 @@ export const optionsBelow = (context: CallContext): ExecuteOptions | undefined =
   return { within: context };
 };
 
+/** What ends a call that nothing bounds: `threw` throws what its caller shall be told. */
+export interface Enders {
+  readonly returned: <T>(value: T) => T;
+  readonly threw: (error: unknown) => never;
+}
+
+/** Runs work that nothing bounds, with one `then` and nothing made for the call but its context. */
+export const runFree = <T>(work: Work<T>, { returned, threw }: Enders): Promise<T> => {
+  let result: T | PromiseLike<T>;
+  try {
+    result = work(new UnboundedContext());
+  } catch (error) {
+    return endLater(threw, error);
+  }
+  if (result instanceof Promise) return result.then(returned, threw);
+  return isThenable(result)
+    ? Promise.resolve(result).then(returned, threw)
+    : Promise.resolve(returned(result));
+};
+
+const endLater = (threw: Enders['threw'], thrown: unknown): Promise<never> => {
+  try {
+    return threw(thrown);
+  } catch (error) {
+    return rejectLater(error);
+  }
+};
+
 /** A call with a deadline, a signal, or both. Run it once. */
 export class BoundedCall<T> implements CallContext, AbortListener {
   readonly #scope: CallScope;
@@ -176,6 +204,9 @@ export class BoundedCall<T> implements CallContext, AbortListener {
   #abort: LazyAbort | undefined = undefined;
   #timer: Timer | undefined = undefined;
   #ending: Ending | undefined = undefined;
+  /** Whether the work itself is over, which may be long after the call. */
+  #workOver = false;
+  #afterWork: (() => void) | undefined = undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
 
@@ -214,18 +245,24 @@ export class BoundedCall<T> implements CallContext, AbortListener {
       try {
         result = work(this);
       } catch (error) {
-        this.#end({ kind: 'threw', error });
+        this.#endWork({ kind: 'threw', error });
         return;
       }
       if (!isThenable(result)) {
-        this.#end({ kind: 'returned', value: result });
+        this.#endWork({ kind: 'returned', value: result });
         return;
       }
       Promise.resolve(result).then(
-        (value) => this.#end({ kind: 'returned', value }),
-        (error: unknown) => this.#end({ kind: 'threw', error }),
+        (value) => this.#endWork({ kind: 'returned', value }),
+        (error: unknown) => this.#endWork({ kind: 'threw', error }),
       );
     });
+  }
+
+  /** Calls `then` once, when the work itself is over: at once if it is. Of several only the last is called. */
+  afterWork(then: () => void): void {
+    if (this.#workOver) then();
+    else this.#afterWork = then;
   }
 
   /** What is above it aborted. */
@@ -255,6 +292,12 @@ export class BoundedCall<T> implements CallContext, AbortListener {
       const error = createError('ERR_DEADLINE_PASSED', { where, timeoutMs: budgetMs }, { stack: false });
       this.#end({ kind: 'timed_out', error });
     });
+  }
+
+  #endWork(ending: Ending): void {
+    this.#workOver = true;
+    this.#afterWork?.();
+    this.#end(ending);
   }
 
   #end(ending: Ending): void {

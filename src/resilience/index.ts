@@ -10,6 +10,7 @@ export {
 } from './backoff.ts';
 export type { BreakerChange, BreakerReport, CircuitBreaker, StandaloneBreaker } from './breaker.ts';
 export type { BreakerOptions } from './breaker-options.ts';
+export { type Bulkhead, type BulkheadOptions, type BulkheadReport, createBulkhead } from './bulkhead.ts';
 export type { CallContext, Ending, ExecuteOptions, Work } from './call.ts';
 export { createCircuitBreaker, type StandaloneBreakerOptions } from './circuit-breaker.ts';
 export {
@@ -18,6 +19,7 @@ export {
   type BreakerSpecOptions,
   circuitBreaker,
 } from './circuit-breaker-spec.ts';
+export { createFallback, type Fallback, type FallbackOptions, type FallbackReport } from './fallback.ts';
 export { type Judge, type Judgement, judgeByDefault } from './judge.ts';
 export type { Misorder } from './order.ts';
 export { SENSIBLE_ORDER } from './order.ts';
@@ -30,6 +32,12 @@ export {
   type StandalonePolicy,
 } from './policy.ts';
 export {
+  createRateLimit,
+  type RateLimit,
+  type RateLimitOptions,
+  type RateLimitReport,
+} from './rate-limit.ts';
+export {
   type AttemptContext,
   createRetry,
   type Retry,
@@ -40,5 +48,12 @@ export {
   retry,
 } from './retry.ts';
 export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+export {
+  createSingleFlight,
+  type SingleFlight,
+  type SingleFlightOptions,
+  type SingleFlightReport,
+} from './single-flight.ts';
+export { createTimeout, type Timeout, type TimeoutOptions, type TimeoutReport } from './timeout.ts';
 export type { ConsecutiveWindowOptions, CountWindowOptions, WindowCounts, WindowOptions } from './window.ts';
 export { type Wrapped, wrap } from './wrap.ts';

@@ -14,10 +14,10 @@ export const SENSIBLE_ORDER: readonly PolicyKind[] = Object.freeze([
   'timeout',
   'retry',
   'hedge',
-  'breaker',
   'rate_limit',
   'adaptive_concurrency',
   'bulkhead',
+  'breaker',
   'timeout',
   'chaos',
 ]);

@@ -22,7 +22,17 @@ import {
 } from './call.ts';
 
 /** The kinds that troupe has; a policy of your own may have any other word. */
-export type PolicyKind = 'noop' | 'wrap' | 'breaker' | 'retry' | (string & {});
+export type PolicyKind =
+  | 'noop'
+  | 'wrap'
+  | 'breaker'
+  | 'retry'
+  | 'timeout'
+  | 'bulkhead'
+  | 'rate_limit'
+  | 'fallback'
+  | 'single_flight'
+  | (string & {});
 
 /** What there is to know of a policy now: numbers and words, for health pages. */
 export interface PolicyReport {

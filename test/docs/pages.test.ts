@@ -10,8 +10,12 @@ import { BACKOFF_DEFAULTS, BUDGET_EXCEEDED, SPEC_DEFAULTS } from '../../src/kern
 import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
 import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
 import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
+import { BULKHEAD_DEFAULTS } from '../../src/resilience/bulkhead.ts';
+import { RATE_LIMIT_DEFAULTS } from '../../src/resilience/rate-limit.ts';
 import { RETRY_DEFAULTS as RETRY_POLICY_DEFAULTS } from '../../src/resilience/retry.ts';
 import { RETRY_BUDGET_DEFAULTS } from '../../src/resilience/retry-budget.ts';
+import { SINGLE_FLIGHT_DEFAULTS } from '../../src/resilience/single-flight.ts';
+import { TIMEOUT_DEFAULTS } from '../../src/resilience/timeout.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
 import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
@@ -65,6 +69,17 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'retry budget `ratio`': RETRY_BUDGET_DEFAULTS.ratio,
   'retry budget `perSecond`': RETRY_BUDGET_DEFAULTS.perSecond,
   'retry budget `burst`': RETRY_BUDGET_DEFAULTS.burst,
+  'timeout `timeoutMs`': TIMEOUT_DEFAULTS.timeoutMs,
+  'bulkhead `limit`': BULKHEAD_DEFAULTS.limit,
+  'bulkhead `queueLimit`': BULKHEAD_DEFAULTS.queueLimit,
+  'bulkhead `maxWaitMs`': BULKHEAD_DEFAULTS.maxWaitMs,
+  'rate limit `rate`': RATE_LIMIT_DEFAULTS.rate,
+  'rate limit `periodMs`': RATE_LIMIT_DEFAULTS.periodMs,
+  'rate limit `burst`': RATE_LIMIT_DEFAULTS.burst,
+  'rate limit `algorithm`': RATE_LIMIT_DEFAULTS.algorithm,
+  'rate limit `queueLimit`': RATE_LIMIT_DEFAULTS.queueLimit,
+  'rate limit `maxWaitMs`': RATE_LIMIT_DEFAULTS.maxWaitMs,
+  'single-flight `timeoutMs`': SINGLE_FLIGHT_DEFAULTS.timeoutMs,
   'pool `size`': POOL_DEFAULTS.size,
   'pool `checkoutMs`': POOL_DEFAULTS.checkoutMs,
   'pool `queueLimit`': POOL_DEFAULTS.queueLimit,
