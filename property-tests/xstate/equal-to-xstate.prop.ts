@@ -31,7 +31,7 @@ type Op =
       readonly delay: number;
       readonly id: number;
     }
-  | { readonly op: 'raise' | 'stop' | 'spawn' | 'cancel' | 'toggle' | 'fail'; readonly n: number };
+  | { readonly op: 'raise' | 'stop' | 'spawn' | 'cancel' | 'toggle' | 'fail' | 'finish'; readonly n: number };
 /** What each actor does for each type. */
 type Script = readonly (readonly (readonly Op[])[])[];
 
@@ -50,7 +50,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      op: fc.constantFrom('raise', 'stop', 'spawn', 'cancel', 'toggle', 'fail'),
+      op: fc.constantFrom('raise', 'stop', 'spawn', 'cancel', 'toggle', 'fail', 'finish'),
       n: bounded,
     }),
   },
@@ -102,6 +102,7 @@ const perform = (ops: Script, index: number, log: string[], ids: string[]) =>
       } else if (one.op === 'raise') enqueue['raise']?.(next(one.n));
       else if (one.op === 'cancel') enqueue['cancel']?.(ids.at(-1 - one.n) ?? 'none');
       else if (one.op === 'toggle') enqueue['raise']?.({ type: 'TOGGLE' });
+      else if (one.op === 'finish') enqueue['raise']?.({ type: 'FINISH' });
       else if (one.op === 'fail' && index > 0)
         enqueue(() => {
           throw new Error(name);
@@ -126,8 +127,9 @@ const network = (ops: Script, log: string[]): AnyStateMachine => {
           after: { 5: 'x' },
           always: { guard: ({ context }: Args) => context.n % 7 === 6, target: 'x', actions: count },
         },
+        z: { type: 'final' },
       },
-      on: { A: act, B: act, C: act, ...on },
+      on: { A: act, B: act, C: act, FINISH: '.z', ...on },
       ...others,
     } as never);
   };
@@ -142,7 +144,11 @@ const network = (ops: Script, log: string[]): AnyStateMachine => {
     enqueue['stopChild']?.(event.actorId);
   });
   return machineOf(0, {
-    on: { SPAWN: { actions: spawn }, 'xstate.error.actor.*': { actions: lose } },
+    on: {
+      SPAWN: { actions: spawn },
+      'xstate.error.actor.*': { actions: lose },
+      'xstate.done.actor.*': { actions: lose },
+    },
     invoke: CHILDREN.slice(0, 2).map((id, n) => ({ id, systemId: id, src: children[n] })),
   });
 };

@@ -17,6 +17,7 @@ import { type Delayed, DelayedEvents } from './delayed.ts';
 import { Delivery, type Reader } from './delivery.ts';
 import { guarded, type Reporter } from './guarded.ts';
 import {
+  actorsFrom,
   adopt,
   checkSeams,
   countMicrostep,
@@ -26,6 +27,7 @@ import {
   hasStarted,
   hasStopped,
   type InnerActor,
+  type InspectionEvent,
   keepEarly,
   type Letter,
   leaveParent,
@@ -33,8 +35,6 @@ import {
   type Order,
   type Resident,
   residentOf,
-  residentsFrom,
-  type Snapshot,
   START,
   STOP,
   scheduledBy,
@@ -43,7 +43,8 @@ import {
   takeEarly,
 } from './inner-actor.ts';
 import { Inspectors } from './inspectors.ts';
-import { ANSWER, type Answering, type Owner, type Taken } from './owner.ts';
+import { forgetIfFailing, stopOnceDone } from './many-children.ts';
+import { ANSWER, type Answering, type Owner } from './owner.ts';
 import type { Subscription } from './stage.ts';
 import { SystemIds } from './system-ids.ts';
 import { addresseeOf, hasSend } from './target.ts';
@@ -54,14 +55,6 @@ export const LETTERS_PER_RUN = 32;
 
 const ERROR_PREFIX = 'xstate.error.actor.';
 const DONE_PREFIX = 'xstate.done.actor.';
-interface InspectionEvent {
-  readonly type: string;
-  readonly actorRef: InnerActor;
-  readonly event?: { readonly type: string; readonly error?: unknown };
-  readonly snapshot?: Snapshot;
-  readonly _transitions?: readonly Taken[];
-}
-
 const NO_TIMERS = Object.freeze({ _scheduledEvents: Object.freeze({}) });
 
 export class Engine implements Reader<Letter>, Reporter, Answering {
@@ -142,12 +135,13 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
 
   /** Actors and delayed events inside, the root's included. */
   census(): { readonly actors: number; readonly timers: number } {
-    const all = [...this.#residents];
-    return { actors: all.length, timers: all.reduce((sum, { delayed }) => sum + (delayed?.size ?? 0), 0) };
+    const all = [...this.#actors];
+    const timers = all.reduce((sum, actor) => sum + (residentOf(actor).delayed?.size ?? 0), 0);
+    return { actors: all.length, timers };
   }
 
-  get #residents(): Iterable<Resident> {
-    return this.#root === undefined || this.#closed ? [] : residentsFrom(this.#root);
+  get #actors(): Iterable<InnerActor> {
+    return this.#root === undefined || this.#closed ? [] : actorsFrom(this.#root);
   }
 
   [ANSWER](value: () => unknown, to: string | undefined): void {
@@ -244,8 +238,10 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     else if (hasStopped(target)) this.unheard(letter);
     else if (!hasStarted(target)) keepEarly(target, letter);
     else {
+      const isError = typeOf(event)?.startsWith(ERROR_PREFIX) === true;
+      if (isError) forgetIfFailing(target, event);
       target._send(event);
-      if (typeOf(event)?.startsWith(ERROR_PREFIX) === true) forgetDead(target, source);
+      if (isError) forgetDead(target, source);
     }
   }
 
@@ -342,9 +338,12 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
 
   /** Called before an actor is stopped, to free its name, and again when it has ended. */
   _unregister(actor: InnerActor): void {
+    if (!hasStopped(actor)) {
+      this.#names?.free(actor);
+      return;
+    }
     const resident = residentOf(actor);
-    this.#names?.free(actor);
-    if (!hasStopped(actor)) return;
+    if (resident.systemId !== undefined) this.#inOrder(() => this.#names?.free(actor));
     leaveParent(actor);
     if (resident.children === undefined) return;
     // What a crash leaves behind goes at once; a final state has ordered its children to stop in their order.
@@ -414,7 +413,7 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
   }
 
   getSnapshot(): object {
-    return { _scheduledEvents: scheduledBy(this.#residents) };
+    return { _scheduledEvents: scheduledBy(this.#actors) };
   }
 
   start(): void {}
@@ -426,5 +425,6 @@ export class Engine implements Reader<Letter>, Reporter, Answering {
     if (taken[0]?.eventType === '*' && event.event?.type.startsWith(ERROR_PREFIX) === true)
       this.threw(event.event.error);
     countMicrostep(actor, event.event?.type);
+    stopOnceDone(this, actor, event.snapshot);
   }
 }

@@ -9,6 +9,7 @@ import { createError } from '../base/errors.ts';
 import type { Delayed, DelayedEvents } from './delayed.ts';
 import type { Mailable } from './delivery.ts';
 import { guardedListener, guardedObserver, isThenable, type Reporter } from './guarded.ts';
+import type { Taken } from './owner.ts';
 import { isMachine } from './vocabulary.ts';
 
 /** Microsteps of one macrostep. Owner: each XState actor; XState has no limit, and an `always` loop hangs the process. */
@@ -78,7 +79,11 @@ export interface InnerActor {
   readonly system: unknown;
   readonly _parent: { readonly [RESIDENT]?: Resident } | undefined;
   readonly _processingStatus: number;
-  readonly _actorScope: { emit: (event: unknown) => void; actionExecutor: (action: Action) => void };
+  readonly _actorScope: {
+    readonly defer: (run: () => void) => void;
+    emit: (event: unknown) => void;
+    actionExecutor: (action: Action) => void;
+  };
   _snapshot: Snapshot | undefined;
   [RESIDENT]?: Resident;
   start(): unknown;
@@ -86,6 +91,15 @@ export interface InnerActor {
   on(type: string, listener: unknown): unknown;
   _stop(): unknown;
   _send(event: unknown): void;
+}
+
+/** What XState reports to its system; `_transitions` comes with `@xstate.microstep`. */
+export interface InspectionEvent {
+  readonly type: string;
+  readonly actorRef: InnerActor;
+  readonly event?: { readonly type: string; readonly error?: unknown };
+  readonly snapshot?: Snapshot;
+  readonly _transitions?: readonly Taken[];
 }
 
 const SEAMS = ['_parent', '_processingStatus', '_actorScope', '_snapshot', '_stop', '_send'] as const;
@@ -128,20 +142,20 @@ export const livesIn = (engine: unknown, target: unknown): target is InnerActor 
   (target as Partial<InnerActor> | null | undefined)?.[RESIDENT] !== undefined &&
   (target as InnerActor).system === engine;
 
-/** An actor's and those of all below it. */
-export function* residentsFrom(root: InnerActor): IterableIterator<Resident> {
+/** An actor and all below it. */
+export function* actorsFrom(root: InnerActor): IterableIterator<InnerActor> {
   const waiting = [root];
   for (let actor = waiting.pop(); actor !== undefined; actor = waiting.pop()) {
-    const resident = residentOf(actor);
-    if (resident.children !== undefined) for (const child of resident.children) waiting.push(child);
-    yield resident;
+    const { children } = residentOf(actor);
+    if (children !== undefined) for (const child of children) waiting.push(child);
+    yield actor;
   }
 }
 
 /** Their delayed events, as XState shows them. */
-export const scheduledBy = (residents: Iterable<Resident>): Readonly<Record<string, Delayed>> => {
+export const scheduledBy = (actors: Iterable<InnerActor>): Readonly<Record<string, Delayed>> => {
   const scheduled: Record<string, Delayed> = {};
-  for (const { delayed } of residents) for (const due of delayed ?? []) scheduled[due.id] = due;
+  for (const actor of actors) for (const due of residentOf(actor).delayed ?? []) scheduled[due.id] = due;
   return scheduled;
 };
 
