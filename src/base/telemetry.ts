@@ -83,7 +83,7 @@ export interface EventMap {
   };
   'pool.job.retried': { path: string; job: string; attempt: number; cause: unknown };
   'pool.reply.dropped': { path: string; worker: string; why: string };
-  'pool.degraded': { path: string; crashes: number; retryAtMs: number };
+  'pool.degraded': { path: string; crashes: number; retryAfterMs: number };
   'pool.restored': { path: string };
   'recovery.started': {
     path: string;

@@ -40,8 +40,7 @@ export const hear = (orchestrator: Orchestrator): (() => void) => {
       alarm(path, { error: cause, heals: BREAKER_HEALS, ownWaitMs: openMs }),
     ),
     events.on('breaker.closed', ({ path, type }) => orchestrator.heal(path, type)),
-    events.on('pool.degraded', ({ path, crashes, retryAtMs }) => {
-      const retryAfterMs = Math.max(0, retryAtMs - host.monotonic());
+    events.on('pool.degraded', ({ path, crashes, retryAfterMs }) => {
       const error = createError('ERR_POOL_DEGRADED', { pool: path, crashes, retryAfterMs });
       alarm(path, { error, heals: POOL_HEALS, ownWaitMs: retryAfterMs });
     }),

@@ -113,6 +113,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'remedy',
   'resource',
   'restarts',
+  'retryAfterMs',
   'retryAtMs',
   'runMs',
   'severity',

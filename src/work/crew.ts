@@ -311,8 +311,9 @@ export class Crew implements WorkerOwner, DeskKeeper {
   }
 
   #announceDegraded(): void {
-    const { crashesInRow: crashes, retryAt } = this.#desk;
-    this.events.emit('pool.degraded', { path: this.path, crashes, retryAtMs: retryAt });
+    const { crashesInRow: crashes } = this.#desk;
+    const retryAfterMs = this.#desk.retryAfterMs(this.host.monotonic());
+    this.events.emit('pool.degraded', { path: this.path, crashes, retryAfterMs });
   }
 
   #degradedError(): TroupeError {
