@@ -79,6 +79,8 @@ export class Orchestrator implements RunGround {
   readonly #history = new Map<string, RecoveryStatus>();
   /** Makes ids unique beyond this process, so that a journal that outlives it confuses none of them. */
   readonly #suffix: string;
+  /** The latest that asked to run steps. */
+  #attaching: StepRunner | undefined;
   #runner: StepRunner | undefined;
   #closing: Deferred<void> | undefined;
   readonly #counts = {
@@ -122,9 +124,14 @@ export class Orchestrator implements RunGround {
 
   // ── the actor comes and goes ──────────────────────────────────────────────────────────────
 
-  /** Takes up what is unfinished, and runs steps by `runner` from now on. */
-  async attach(runner: StepRunner): Promise<void> {
+  /**
+   * Takes up what is unfinished, and runs steps by `runner` from now on. `false`: while the journal was read, `runner` ended or
+   * another one came; it must not act here any more.
+   */
+  async attach(runner: StepRunner, ended: AbortSignal): Promise<boolean> {
+    this.#attaching = runner;
     const entries = await this.journal.unfinished(this.path);
+    if (ended.aborted || this.#attaching !== runner) return false;
     this.#closing = undefined;
     const byRecovery = new Map<string, JournalEntry[]>();
     for (const entry of entries) {
@@ -138,6 +145,7 @@ export class Orchestrator implements RunGround {
       const known = byRecovery.get(run.id);
       run.begin(known === undefined ? undefined : progressIn(known));
     }
+    return true;
   }
 
   /** Nobody runs steps until the next {@link attach}. */

@@ -76,6 +76,8 @@ const REPORT_FIELDS = {
 
 /** What its actor does: lends turns to steps, and holds its ear to the system's events. */
 class RecoveryBehaviour implements Behaviour, StepRunner {
+  /** Whether the orchestrator took it: one that ended while it started leaves its successor alone. */
+  attached = false;
   readonly #context: ActorContext;
   readonly #shared: Shared;
 
@@ -99,6 +101,7 @@ class RecoveryBehaviour implements Behaviour, StepRunner {
   }
 
   reap(reason: ExitReason): void {
+    if (!this.attached) return;
     this.#shared.orchestrator.detach();
     // After a crash it goes on listening: what heals meanwhile has healed.
     if (isClean(reason)) this.#shared.stopHearing();
@@ -215,8 +218,8 @@ export const recovery = (id: string, options: RecoveryOptions = {}): Spec<Recove
     start: async (context) => {
       const shared = context.place.shared as Shared;
       const behaviour = new RecoveryBehaviour(context, shared);
-      await shared.orchestrator.attach(behaviour);
-      shared.hear();
+      behaviour.attached = await shared.orchestrator.attach(behaviour, context.signal);
+      if (behaviour.attached) shared.hear();
       return behaviour;
     },
     handle: (place) => new HandleOfRecovery(place),

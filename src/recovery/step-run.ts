@@ -94,15 +94,16 @@ export class StepRun {
 
   /** Never rejects. */
   async execute(): Promise<StepResult> {
+    const { signal } = this.#controller;
     try {
-      if (!this.#opened) await this.#ground.journal.append(this.#opening());
-      this.#opened = true;
+      // Of a recovery that is over the journal is told nothing more.
+      if (!this.#letGo && !this.#opened) await this.#open();
+      if (this.#letGo) return this.#failed(signal.reason);
       await this.#ground.journal.append(this.#beginning());
     } catch (error) {
       this.#ground.journalFailed();
       return this.#failed(error);
     }
-    const { signal } = this.#controller;
     if (signal.aborted || this.#letGo) return this.#failed(signal.reason);
     this.#phase = 'running';
     const result = await this.#call();
@@ -110,6 +111,17 @@ export class StepRun {
     this.#ground.stragglers.delete(this);
     if (!this.#letGo) await this.#note(result);
     return result;
+  }
+
+  /** The journal knows of it from the moment it is told: whoever ends it meanwhile has to say so there. */
+  async #open(): Promise<void> {
+    this.#opened = true;
+    try {
+      await this.#ground.journal.append(this.#opening());
+    } catch (error) {
+      this.#opened = false;
+      throw error;
+    }
   }
 
   /** The one place where a user's step is called. */
