@@ -7,6 +7,7 @@ export {
   type StopReport,
 } from './application/application.ts';
 export type { Health } from './application/health.ts';
+export { type HttpServerOptions, httpServer } from './application/http-server.ts';
 export {
   type EndContext,
   type OpenContext,

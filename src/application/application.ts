@@ -96,8 +96,10 @@ export const APPLICATION_DEFAULTS = Object.freeze({
   resources: [],
 } as const);
 
-/** The share of the deadline kept back for killing and closing (design §7). */
+/** The share of the deadline kept back for killing and closing. */
 const RESERVE = 0.1;
+/** The share in which intake must have drained: the tree needs some of the rest to stop in order. */
+const DRAIN_SHARE = 0.6;
 
 const chart = compileChart(applicationMachine);
 
@@ -221,6 +223,10 @@ class RunningApplication implements Application {
     this.#timers.push(this.system.host.timer(delayMs, event.type, () => this.#runner.send(event)));
   }
 
+  get #drainUntil(): number {
+    return this.#stopBegan + this.#spec.deadlineMs * DRAIN_SHARE;
+  }
+
   get #orderlyUntil(): number {
     return this.#stopBegan + this.#spec.deadlineMs * (1 - RESERVE);
   }
@@ -230,7 +236,7 @@ class RunningApplication implements Application {
       boot: () => void this.#boot(),
       abort_boot: () => this.#abortBoot.abort(),
       wait: () => this.#after(this.#spec.drainDelayMs, { type: 'delay.elapsed' }),
-      drain: () => this.#then(this.#resources.drain(this.#orderlyUntil), { type: 'drained' }),
+      drain: () => this.#then(this.#resources.drain(this.#drainUntil), { type: 'drained' }),
       stop: () => this.#then(this.#stopTree(this.#orderlyUntil), { type: 'tree.stopped' }),
       force: () => this.#then(this.#stopTree(this.system.host.monotonic()), { type: 'tree.stopped' }),
       close: () => this.#then(this.#resources.close(this.#deadline), { type: 'closed' }),

@@ -21,7 +21,7 @@ export class OpenResources {
   readonly #host: Host;
   readonly #events: EventStream;
   readonly #open: Opened[] = [];
-  /** Resources that did not close in time or threw; named in the report. */
+  /** What did not drain or close in time, or threw; named in the report. */
   readonly survivors: string[] = [];
 
   constructor(app: Application, host: Host, events: EventStream) {
@@ -93,7 +93,16 @@ export class OpenResources {
   async drain(deadline: number): Promise<void> {
     for (const { resource, value } of [...this.#open].reverse()) {
       if (resource.drain === undefined) continue;
-      await this.#bounded(deadline, `drain ${resource.id}`, (context) => resource.drain?.(value, context));
+      const outcome = await this.#bounded(deadline, `drain ${resource.id}`, (context) =>
+        resource.drain?.(value, context),
+      );
+      if (outcome === 'done') continue;
+      this.survivors.push(`drain of resource ${resource.id} (${outcome === 'late' ? 'overran' : 'threw'})`);
+      this.#events.emit('app.resource.drain_failed', {
+        path: this.#app.name,
+        resource: resource.id,
+        outcome,
+      });
     }
   }
 
@@ -110,7 +119,8 @@ export class OpenResources {
     const outcome = await this.#bounded(deadline, `close ${resource.id}`, (context) =>
       resource.close(value, context),
     );
-    if (outcome !== 'done') this.survivors.push(`resource ${resource.id}`);
+    if (outcome !== 'done')
+      this.survivors.push(`resource ${resource.id}${outcome === 'threw' ? ' (close threw)' : ''}`);
     const durationMs = this.#host.monotonic() - startedAt;
     this.#events.emit('app.resource.closed', { path: this.#app.name, resource: resource.id, durationMs });
   }

@@ -53,6 +53,9 @@ export interface EventMap {
   'limit.exhausted': { path: string; limit: string; used: number; allowed: number; periodMs: number };
   'timeout.passed': { path: string; timeoutMs: number };
   'fallback.used': { path: string; error: unknown };
+  'hedge.started': { path: string; attempt: number; delayMs: number };
+  'concurrency.limit_changed': { path: string; from: string; to: string };
+  'chaos.injected': { path: string; what: string };
   'retry.scheduled': { path: string; attempt: number; delayMs: number; error: unknown };
   'retry.exhausted': { path: string; attempts: number; why: string; error: unknown };
   'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };
@@ -106,6 +109,7 @@ export interface EventMap {
   'app.phase_entered': { path: string; phase: string };
   'app.resource.opened': { path: string; resource: string; durationMs: number };
   'app.resource.closed': { path: string; resource: string; durationMs: number };
+  'app.resource.drain_failed': { path: string; resource: string; outcome: 'late' | 'threw' };
   'app.signalled': { path: string; signal: string };
   'app.stray_error': { path: string; owner: string | undefined; error: unknown };
   'app.stopped': { path: string; reason: unknown; survivors: readonly string[]; durationMs: number };

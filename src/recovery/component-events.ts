@@ -23,7 +23,7 @@ const CHILD_HEALS: readonly EventType[] = ['supervisor.child.started'];
 
 /** Lets an orchestrator hear the events of its system. Returns the function that ends it. */
 export const hear = (orchestrator: Orchestrator): (() => void) => {
-  const { events, host, options } = orchestrator;
+  const { events, options } = orchestrator;
   const alarm = (subject: string, { error, heals, ownWaitMs = 0 }: Alarm): void => {
     if (!options.subjects.some((pattern) => matchesSubject(pattern, subject))) return;
     const component = { component: subject };
