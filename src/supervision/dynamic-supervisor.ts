@@ -122,7 +122,7 @@ class DynamicSupervisor implements Behaviour {
 
   call(message: unknown, request: Request): unknown {
     const asked = message as Message;
-    switch (asked.type) {
+    switch (asked?.type) {
       case 'which_children':
         return [...this.#children.values()].reverse().map(listing);
       case 'count_children':

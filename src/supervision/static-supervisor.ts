@@ -5,12 +5,13 @@
  * gone (its subtree too) before the next is told. One start, stop or restart step at a time; reads are always answered;
  * shutdown overtakes everything and aborts a pending init.
  */
+import { check, fits } from '../base/options.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import { type ActorTimer, type Behaviour, DEFERRED, type Inspection, type Request } from '../kernel/logic.ts';
 import type { ExitReason } from '../kernel/reason.ts';
 import { noHandler } from '../kernel/relations.ts';
-import type { Spec } from '../kernel/spec.ts';
+import { isSpec, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
 import { countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
@@ -104,7 +105,7 @@ export class StaticSupervisor implements Behaviour {
 
   call(message: unknown, request: Request): unknown {
     const asked = message as SupervisorMessage;
-    switch (asked.type) {
+    switch (asked?.type) {
       case 'which_children':
         return [...this.#children].reverse().map(listing);
       case 'count_children':
@@ -359,15 +360,14 @@ export class StaticSupervisor implements Behaviour {
   // ── operations ────────────────────────────────────────────────────────────────────────────
 
   *#startChild(spec: Spec<unknown>, request: Request): Procedure {
-    const known = this.#find(spec.id);
-    if (known !== undefined) {
-      request.refuse(this.#supervision.refusal(known.standing.onStart, spec.id));
-      return;
-    }
     let child: Child;
     try {
       const { context, rules } = this.#supervision;
-      checkChild(`startChild of ${context.path}`, spec, rules, this.#strategy !== 'one_for_one');
+      const where = `startChild of ${context.path}`;
+      check(where, 'spec', fits<Spec<unknown>>('a spec', isSpec), spec);
+      const known = this.#find(spec.id);
+      if (known !== undefined) throw this.#supervision.refusal(known.standing.onStart, spec.id);
+      checkChild(where, spec, rules, this.#strategy !== 'one_for_one');
       child = this.#childOf(spec);
     } catch (error) {
       request.refuse(error);
