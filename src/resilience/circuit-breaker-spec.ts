@@ -65,9 +65,13 @@ class BreakerActor implements Behaviour {
   }
 
   inspect(): Inspection {
-    const { state, failures, openings, rejected, critical, retryAfterMs } = this.#core.inspect();
+    const { state, verdict, failures, openings, rejected, critical, retryAfterMs } = this.#core.inspect();
     const facts = { failures, openings, rejected, critical };
-    return { state, facts: retryAfterMs === undefined ? facts : { ...facts, retryAfterMs } };
+    return {
+      state,
+      ready: !(critical && verdict === 'refuse'),
+      facts: retryAfterMs === undefined ? facts : { ...facts, retryAfterMs },
+    };
   }
 
   reap(): void {

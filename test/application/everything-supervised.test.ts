@@ -78,6 +78,21 @@ describe('a whole service', () => {
     expect(app.get(parts.mend).metrics()).toMatchObject({ recovered: 1, gaveUp: 0 });
   });
 
+  it('is not ready while a critical breaker is open, and is again by itself when that half-opens', async () => {
+    const fragile = { window: { kind: 'consecutive', failures: 1 }, openMs: 100 } as const;
+    const vital = circuitBreaker('vital', { ...fragile, critical: true });
+    const spare = circuitBreaker('spare', fragile);
+    app = await host.runUntil(
+      application(supervisor('root', { children: [vital, spare] }), { host }).start(),
+    );
+    app.get(spare).fail();
+    expect(app.health()).toMatchObject({ live: true, ready: true });
+    app.get(vital).fail();
+    expect(app.health()).toMatchObject({ live: true, ready: false, notReady: ['root/vital'] });
+    await host.advance(100);
+    expect(app.health()).toMatchObject({ ready: true, notReady: [] });
+  });
+
   it('brings back each part that is killed, under the same handle', async () => {
     const parts = build();
     app = await host.runUntil(application(parts.tree, { host }).start());
