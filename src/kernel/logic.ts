@@ -39,6 +39,15 @@ export type Info =
   | { readonly type: 'exit'; readonly ref: Ref; readonly reason: ExitReason }
   | { readonly type: 'timeout' };
 
+/** A child that does not run now. */
+export interface AbsentChild {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: string;
+  /** `false` where it should run, so that the service is not whole without it. */
+  readonly ready?: boolean;
+}
+
 /** What people are shown of a running actor. */
 export interface Inspection {
   /** A chart's state value, or a word of the logic's own. */
@@ -48,7 +57,7 @@ export interface Inspection {
   /** `false` while the service should not be sent work because of it; counts for the application's readiness. */
   readonly ready?: boolean;
   /** Children that are not running now, and why: shown in `tree()` beside the living. */
-  readonly absent?: readonly { readonly id: string; readonly kind: string; readonly status: string }[];
+  readonly absent?: readonly AbsentChild[];
 }
 
 /** One incarnation's code. Only `tell` is required. */

@@ -26,6 +26,7 @@ import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
 import { LIMIT_FIELDS } from './restart-limit.ts';
 import {
+  absence,
   type ChildCounts,
   type ChildListing,
   countChildren,
@@ -191,11 +192,7 @@ class DynamicSupervisor implements Behaviour {
     );
     return {
       facts: { children: this.#children.size },
-      absent: absent.map((child) => ({
-        id: child.id,
-        kind: child.spec.logic.kind,
-        status: String(child.state),
-      })),
+      absent: absent.map(absence),
     };
   }
 

@@ -14,7 +14,7 @@ import { noHandler } from '../kernel/relations.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
-import { countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
+import { absence, countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
 import type { SupervisorMessage } from './supervisor-handle.ts';
 import { type Procedure, Work } from './work.ts';
 
@@ -143,11 +143,7 @@ export class StaticSupervisor implements Behaviour {
         strategy: this.#strategy,
         ...(used > 0 ? { restarts: `${used} of ${intensity} in ${periodMs} ms` } : {}),
       },
-      absent: absent.map((child) => ({
-        id: child.id,
-        kind: child.spec.logic.kind,
-        status: String(child.state),
-      })),
+      absent: absent.map(absence),
     };
   }
 

@@ -55,6 +55,14 @@ export const listing = (child: Child): ChildListing => ({
   type: typeOf(child),
 });
 
+/** How a child that does not run is shown; one whose restart is due makes the service not ready. */
+export const absence = (child: Child) => ({
+  id: child.id,
+  kind: child.spec.logic.kind,
+  status: String(child.state),
+  ready: !child.standing.due,
+});
+
 export const countChildren = (children: Iterable<Child>): ChildCounts => {
   const counts = { specs: 0, active: 0, supervisors: 0, workers: 0 };
   for (const child of children) {

@@ -93,6 +93,22 @@ describe('a whole service', () => {
     expect(app.health()).toMatchObject({ ready: true, notReady: [] });
   });
 
+  it('is not ready while a child that should run backs off', async () => {
+    const crashing = actor(
+      'crashing',
+      server({ init: () => ({}), cast: { crash: () => Promise.reject(new Error('boom')) } }),
+    );
+    const tree = supervisor('root', { children: [crashing], backoff: { jitter: 'none' } });
+    app = await host.runUntil(application(tree, { host }).start());
+    for (let i = 0; i < 2; i++) {
+      app.get(crashing).tell({ type: 'crash' });
+      await host.settle();
+    }
+    expect(app.health()).toMatchObject({ live: true, ready: false, notReady: ['root/crashing'] });
+    await host.advance(100);
+    expect(app.health()).toMatchObject({ ready: true });
+  });
+
   it('brings back each part that is killed, under the same handle', async () => {
     const parts = build();
     app = await host.runUntil(application(parts.tree, { host }).start());
