@@ -12,7 +12,7 @@ import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { type AsyncScope, runOwned } from './async-context.ts';
 import { ActorContextOfCell } from './context.ts';
-import { type Behaviour, DEFERRED, IGNORE, type Request, type Told } from './logic.ts';
+import { type Behaviour, DEFERRED, IGNORE, type Inspection, type Request, type Told } from './logic.ts';
 import { CALL, type Call, INFO, type Mail, nameOf, type Run, runMail, TELL } from './mail.ts';
 import { Mailbox } from './mailbox.ts';
 import type { PlaceOfActor } from './place.ts';
@@ -38,11 +38,15 @@ const ENDED = 6;
 export interface Observer {
   /** `true`: its owner may start it again; callers meanwhile hear ERR_RESTARTING, not ERR_NOPROC. */
   readonly supervises: boolean;
+  /** Whether an end of its own with this reason brings another incarnation; without it, any does. */
+  wantsRestart?(reason: ExitReason): boolean;
   started(cell: Cell): void;
   ignored(cell: Cell): void;
   failed(cell: Cell, reason: ExitReason): void;
   ended(cell: Cell, reason: ExitReason): void;
 }
+
+const INSPECT_FAILED: Inspection = Object.freeze({ state: 'inspect failed' });
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
@@ -75,6 +79,8 @@ export class Cell implements Runnable {
   #mailbox: Mailbox | undefined = undefined;
   #control: Run[] | undefined = undefined;
   #busy = false;
+  /** A stop was asked for from outside: whoever did it decides what comes after. */
+  #toldToStop = false;
   #suspended = false;
   /** A stop was asked for while a handler ran; it goes on when that settles. */
   #pendingStop = false;
@@ -140,6 +146,17 @@ export class Cell implements Runnable {
 
   get behaviour(): Behaviour | undefined {
     return this.#behaviour;
+  }
+
+  /** What its logic says of itself; one that throws, or answers with no object, has failed to say it. */
+  inspect(): Inspection {
+    try {
+      const seen: unknown = this.#behaviour?.inspect?.() ?? {};
+      if (typeof seen === 'object') return seen as Inspection;
+    } catch (error) {
+      this.place.system.threw(this, error);
+    }
+    return INSPECT_FAILED;
   }
 
   get mailboxSize(): number {
@@ -543,6 +560,7 @@ export class Cell implements Runnable {
       this.#stopStarting(reason, deadline);
       return;
     }
+    this.#toldToStop = true;
     if (deadline < this.stopDeadline) this.#allow(deadline);
     if (this.#phase !== RUNNING || this.#pendingStop) return;
     this.#reason = reason;
@@ -686,9 +704,18 @@ export class Cell implements Runnable {
       this.#discard(mail);
   }
 
+  /** It ends of its own, and its owner starts it again. */
+  get #comesAgain(): boolean {
+    const { observer } = this;
+    if (this.#toldToStop || observer?.supervises !== true) return false;
+    return observer.wantsRestart?.(this.#reason) ?? true;
+  }
+
+  /** Accounts for mail that this incarnation will not handle; a call that can wait for the next one does. */
   #discard(mail: Mail): void {
     if (mail.kind === CALL) {
       if (this.#outcome === 'starting' && this.place.takeBack(mail as Call)) return;
+      if (this.#comesAgain && this.place.refuseUntilNext(mail as Call)) return;
       const data = {
         target: this.place.path,
         message: nameOf(mail.message),

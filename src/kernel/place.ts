@@ -161,7 +161,7 @@ export class PlaceOfActor implements Place {
   }
 
   inspect(): Inspection {
-    return this.cell?.behaviour?.inspect?.() ?? {};
+    return this.cell?.inspect() ?? {};
   }
 
   tell(message: unknown, options?: TellOptions): Told {
@@ -194,6 +194,13 @@ export class PlaceOfActor implements Place {
     if (this.#gone || !call.patient || !call.open) return false;
     call.callee = undefined;
     this.#await(call);
+    return true;
+  }
+
+  /** Of a call to an incarnation that ends and comes again: a patient one waits; `false` where nobody will come. */
+  refuseUntilNext(call: Call): boolean {
+    if (this.#gone) return false;
+    if (!this.takeBack(call)) this.#refuseRestarting(call);
     return true;
   }
 

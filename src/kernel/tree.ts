@@ -34,8 +34,8 @@ const stragglerNode = (cell: Cell): TreeNode => ({
 });
 
 const nodeOf = (cell: Cell, stragglers: Stragglers): TreeNode => {
-  const { place, behaviour, ref } = cell;
-  const seen = behaviour?.inspect?.() ?? {};
+  const { place, ref } = cell;
+  const seen = cell.inspect();
   const living = cell.children === undefined ? [] : [...cell.children].filter((child) => !child.fenced);
   const children = living.map((child) => nodeOf(child, stragglers));
   const straggling = (stragglers.get(cell) ?? []).map(stragglerNode);
