@@ -3,12 +3,14 @@ import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
 import { poolAlone } from './pool.ts';
 import { recoveryAlone } from './recovery.ts';
+import { service } from './service.ts';
 import { supervision } from './supervision.ts';
 
 /** A scenario, whatever its world. */
 export type AnyScenario = Scenario<unknown>;
 
 export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly share: number }[] = [
+  { scenario: service as AnyScenario, share: 6 },
   { scenario: recoveryAlone as AnyScenario, share: 3 },
   { scenario: poolAlone as AnyScenario, share: 4 },
   { scenario: breaker as AnyScenario, share: 4 },
