@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createBulkhead } from '../../src/resilience/bulkhead.ts';
+import type { CallContext } from '../../src/resilience/call.ts';
+import { createHedge } from '../../src/resilience/hedge.ts';
 import { createRateLimit } from '../../src/resilience/rate-limit.ts';
 import { createRetry } from '../../src/resilience/retry.ts';
 import { createRetryBudget } from '../../src/resilience/retry-budget.ts';
@@ -148,6 +150,53 @@ describe('a retry budget under any load', () => {
         },
       ),
       { numRuns: 100 },
+    );
+  });
+});
+
+describe('a hedge under any load', () => {
+  it('settles once, and by the first success or the last failure; all others are aborted', async () => {
+    const attempt = fc.record({ ms: fc.nat(120), fails: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(attempt, { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 60 }),
+        fc.nat(3),
+        fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined }),
+        async (script, delayMs, hedges, timeoutMs) => {
+          const host = new SimulatedHost();
+          const hedge = createHedge({ host, delayMs, maxHedges: hedges + 1 });
+          const out: { readonly overMs: number; readonly fails: boolean; readonly signal: AbortSignal }[] =
+            [];
+          const work = ({ signal }: CallContext): Promise<number> => {
+            const index = out.length;
+            const { ms, fails } = script[index % script.length] as { ms: number; fails: boolean };
+            out.push({ overMs: host.monotonic() + ms, fails, signal });
+            return new Promise((resolve, reject) =>
+              host.timer(ms, 'work', () => (fails ? reject(index) : resolve(index))),
+            );
+          };
+          let settlements = 0;
+          const running = hedge.execute(work, { timeoutMs }).finally(() => {
+            settlements += 1;
+          });
+          const [outcome] = await host.runUntil(Promise.allSettled([running]));
+          const endedAtMs = host.monotonic();
+          await host.advance(1_000);
+          expect(settlements).toBe(1);
+          expect(out.length).toBeLessThanOrEqual(hedges + 2);
+          expect(host.pendingTimers()).toEqual([]);
+          expect(endedAtMs).toBeLessThanOrEqual(timeoutMs ?? endedAtMs);
+          if (outcome.status === 'fulfilled') {
+            const winner = out[outcome.value];
+            expect(winner).toMatchObject({ fails: false, overMs: endedAtMs });
+            for (const each of out) if (!each.fails) expect(each.overMs).toBeGreaterThanOrEqual(endedAtMs);
+          }
+          // Whatever was still out when it ended has heard of it.
+          for (const { overMs, signal } of out) if (overMs > endedAtMs) expect(signal.aborted).toBe(true);
+        },
+      ),
+      { numRuns: 200 },
     );
   });
 });

@@ -286,6 +286,24 @@ export const ERRORS = {
     '{policy}: no permit in time at {rate} per {periodMs} ms; there is one in {retryAfterMs} ms',
     'Come back after data.retryAfterMs, or raise the rate if the other side can bear it.',
   ),
+  ERR_HEDGE_LOST: entry(
+    'PolicyError',
+    'unknown',
+    '{policy}: another attempt at the same call has ended it',
+    'Nothing to do: this is the reason with which the signals of the other attempts abort.',
+  ),
+  ERR_LOAD_SHED: entry(
+    'PolicyError',
+    'not_started',
+    '{policy}: calls of priority {priority} are shed at a load of {load}',
+    'There is more to do than can be done; come back later, or raise the priority of what must not be shed.',
+  ),
+  ERR_CHAOS_FAULT: entry(
+    'PolicyError',
+    'not_started',
+    '{policy} injected a fault',
+    'It was asked to: switch it off where that is not wanted.',
+  ),
   ERR_BREAKER_OPEN: entry(
     'BreakerError',
     'not_started',

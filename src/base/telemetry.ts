@@ -56,6 +56,9 @@ export interface EventMap {
   'hedge.started': { path: string; attempt: number; delayMs: number };
   'concurrency.limit_changed': { path: string; from: string; to: string };
   'chaos.injected': { path: string; what: string };
+  'hedge.started': { path: string; attempt: number; delayMs: number };
+  'concurrency.limit_changed': { path: string; from: number; to: number };
+  'chaos.injected': { path: string; what: string };
   'retry.scheduled': { path: string; attempt: number; delayMs: number; error: unknown };
   'retry.exhausted': { path: string; attempts: number; why: string; error: unknown };
   'pool.worker.started': { path: string; worker: string; pid: number | undefined; startMs: number };

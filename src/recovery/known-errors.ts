@@ -99,6 +99,11 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_BREAKER_PROBING: BRIEFLY_AWAY,
   ERR_BREAKER_DISPOSED: UNWELCOME,
   ERR_POLICY_DISPOSED: UNWELCOME,
+  // Nobody waits for that attempt any more.
+  ERR_HEDGE_LOST: UNWELCOME,
+  ERR_LOAD_SHED: BUSY,
+  // It stands for whatever its user wants to see handled.
+  ERR_CHAOS_FAULT: 'remote',
   ERR_BULKHEAD_FULL: BUSY,
   ERR_RATE_LIMITED: BUSY,
   ERR_POOL_QUEUE_FULL: 'resource',

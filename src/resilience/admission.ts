@@ -7,7 +7,7 @@
 import type { TroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { oneOf, refuse } from '../base/options.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from './abort.ts';
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type Judgement, judgeByDefault } from './judge.ts';
 
 /** Let through. */

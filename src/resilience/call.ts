@@ -16,7 +16,7 @@ import {
   listenToAbort,
   signalOf,
   unlistenToAbort,
-} from './abort.ts';
+} from '../base/abort.ts';
 
 /** What guarded work is given. */
 export interface CallContext {
@@ -76,7 +76,7 @@ const KNOWN = ['signal', 'deadline', 'timeoutMs', 'within'];
 
 const checkKeys = (where: string, options: ExecuteOptions): void => {
   for (const key in options) {
-    if (KNOWN.includes(key)) continue;
+    if (key === 'signal' || key === 'deadline' || key === 'timeoutMs' || key === 'within') continue;
     throw createError('ERR_OPTION_UNKNOWN', { where, field: key, hint: '', expected: KNOWN });
   }
 };

@@ -1,5 +1,11 @@
 /** troupe/resilience: policies that guard calls, alone or in a tree. Exports only. */
 export type { BreakerVerdict } from '../../actors/circuit-breaker.machine.ts';
+export {
+  type AdaptiveConcurrency,
+  type AdaptiveConcurrencyOptions,
+  type AdaptiveConcurrencyReport,
+  createAdaptiveConcurrency,
+} from './adaptive-concurrency.ts';
 export type { Admission, BreakerRefusal, BreakerToken } from './admission.ts';
 export {
   type BackoffKind,
@@ -12,6 +18,7 @@ export type { BreakerChange, BreakerReport, CircuitBreaker, StandaloneBreaker } 
 export type { BreakerOptions } from './breaker-options.ts';
 export { type Bulkhead, type BulkheadOptions, type BulkheadReport, createBulkhead } from './bulkhead.ts';
 export type { CallContext, Ending, ExecuteOptions, Work } from './call.ts';
+export { type Chaos, type ChaosOptions, type ChaosReport, createChaos } from './chaos.ts';
 export { createCircuitBreaker, type StandaloneBreakerOptions } from './circuit-breaker.ts';
 export {
   type BreakerHandle,
@@ -20,7 +27,16 @@ export {
   circuitBreaker,
 } from './circuit-breaker-spec.ts';
 export { createFallback, type Fallback, type FallbackOptions, type FallbackReport } from './fallback.ts';
+export { createHedge, type Hedge, type HedgeOptions, type HedgeReport } from './hedge.ts';
 export { type Judge, type Judgement, judgeByDefault } from './judge.ts';
+export {
+  createLoadShedding,
+  type LoadShedding,
+  type LoadSheddingOptions,
+  type LoadSheddingReport,
+  type Priority,
+  type Shares,
+} from './load-shedding.ts';
 export type { Misorder } from './order.ts';
 export { SENSIBLE_ORDER } from './order.ts';
 export {

@@ -32,6 +32,10 @@ export type PolicyKind =
   | 'rate_limit'
   | 'fallback'
   | 'single_flight'
+  | 'hedge'
+  | 'adaptive_concurrency'
+  | 'load_shedding'
+  | 'chaos'
   | (string & {});
 
 /** What there is to know of a policy now: numbers and words, for health pages. */

@@ -9,7 +9,7 @@ import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from './abort.ts';
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type BackoffOptions, type BackoffStrategy, createBackoff } from './backoff.ts';
 import {
   BoundedCall,

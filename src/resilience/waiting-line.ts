@@ -7,7 +7,7 @@
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from './abort.ts';
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type Bounds, type CallScope, isTimed } from './call.ts';
 
 /** A call in line. */

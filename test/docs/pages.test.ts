@@ -9,8 +9,12 @@ import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
 import { BACKOFF_DEFAULTS, BUDGET_EXCEEDED, SPEC_DEFAULTS } from '../../src/kernel/spec.ts';
 import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
 import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
+import { ADAPTIVE_DEFAULTS } from '../../src/resilience/adaptive-concurrency.ts';
 import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
 import { BULKHEAD_DEFAULTS } from '../../src/resilience/bulkhead.ts';
+import { CHAOS_DEFAULTS } from '../../src/resilience/chaos.ts';
+import { HEDGE_DEFAULTS } from '../../src/resilience/hedge.ts';
+import { LOAD_SHEDDING_DEFAULTS, SHARES } from '../../src/resilience/load-shedding.ts';
 import { RATE_LIMIT_DEFAULTS } from '../../src/resilience/rate-limit.ts';
 import { RETRY_DEFAULTS as RETRY_POLICY_DEFAULTS } from '../../src/resilience/retry.ts';
 import { RETRY_BUDGET_DEFAULTS } from '../../src/resilience/retry-budget.ts';
@@ -80,6 +84,26 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'rate limit `queueLimit`': RATE_LIMIT_DEFAULTS.queueLimit,
   'rate limit `maxWaitMs`': RATE_LIMIT_DEFAULTS.maxWaitMs,
   'single-flight `timeoutMs`': SINGLE_FLIGHT_DEFAULTS.timeoutMs,
+  'hedge `delayMs`': HEDGE_DEFAULTS.delayMs,
+  'hedge `minimumCalls`': HEDGE_DEFAULTS.minimumCalls,
+  'hedge `maxHedges`': HEDGE_DEFAULTS.maxHedges,
+  'adaptive `initialLimit`': ADAPTIVE_DEFAULTS.initialLimit,
+  'adaptive `minLimit`': ADAPTIVE_DEFAULTS.minLimit,
+  'adaptive `maxLimit`': ADAPTIVE_DEFAULTS.maxLimit,
+  'adaptive `backoffRatio`': ADAPTIVE_DEFAULTS.backoffRatio,
+  'adaptive `slowMs`': ADAPTIVE_DEFAULTS.slowMs,
+  'adaptive `queueLimit`': ADAPTIVE_DEFAULTS.queueLimit,
+  'adaptive `maxWaitMs`': ADAPTIVE_DEFAULTS.maxWaitMs,
+  'shedding `capacity`': LOAD_SHEDDING_DEFAULTS.capacity,
+  'shedding `shares.critical`': SHARES.critical,
+  'shedding `shares.high`': SHARES.high,
+  'shedding `shares.normal`': SHARES.normal,
+  'shedding `shares.low`': SHARES.low,
+  'chaos `enabled`': CHAOS_DEFAULTS.enabled,
+  'chaos `faultRate`': CHAOS_DEFAULTS.faultRate,
+  'chaos `latencyRate`': CHAOS_DEFAULTS.latencyRate,
+  'chaos `latencyMs`': CHAOS_DEFAULTS.latencyMs,
+  'chaos `outcomeRate`': CHAOS_DEFAULTS.outcomeRate,
   'pool `size`': POOL_DEFAULTS.size,
   'pool `checkoutMs`': POOL_DEFAULTS.checkoutMs,
   'pool `queueLimit`': POOL_DEFAULTS.queueLimit,
