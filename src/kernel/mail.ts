@@ -4,6 +4,7 @@
  * Invariant: a {@link Call} settles exactly once, and then holds no timer, no listener and no place in any list.
  * A reply that comes later is dropped, never delivered as mail.
  */
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { createError, show } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import type { AsyncScope } from './async-context.ts';
@@ -46,7 +47,7 @@ export const nameOf = (message: unknown): string => {
 };
 
 /** A call from its sending to its settlement: envelope, request and pending entry in one object. */
-export class Call extends Mail implements Request {
+export class Call extends Mail implements Request, AbortListener {
   readonly deadline: number;
   readonly issuer: Cell | undefined;
   /** The issuer's turn in which it was made: while that turn lasts, the issuer waits for it. */
@@ -70,7 +71,6 @@ export class Call extends Mail implements Request {
   #timer: Timer | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #callerSignal: AbortSignal | undefined = undefined;
-  #onAbort: (() => void) | undefined = undefined;
 
   constructor(
     message: unknown,
@@ -126,13 +126,13 @@ export class Call extends Mail implements Request {
 
   watchSignal(signal: AbortSignal): void {
     this.#callerSignal = signal;
-    this.#onAbort = () => {
-      const data = { message: nameOf(this.message), target: this.targetPath };
-      this.abandon(
-        createError('ERR_CALL_ABORTED', data, { cause: signal.reason, outcome: this.abortOutcome() }),
-      );
-    };
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    listenToAbort(signal, this);
+  }
+
+  /** Its caller gives up. */
+  aborted({ reason }: AbortSource): void {
+    const data = { message: nameOf(this.message), target: this.targetPath };
+    this.abandon(createError('ERR_CALL_ABORTED', data, { cause: reason, outcome: this.abortOutcome() }));
   }
 
   /** What is known of a call that its caller gives up: not started while it is still in a queue. */
@@ -144,7 +144,7 @@ export class Call extends Mail implements Request {
     if (!this.open) return false;
     this.open = false;
     this.#timer?.cancel();
-    if (this.#onAbort !== undefined) this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+    if (this.#callerSignal !== undefined) unlistenToAbort(this.#callerSignal, this);
     this.issuer?.forgetOutgoing(this);
     this.callee?.forgetDeferred(this);
     return true;

@@ -4,10 +4,11 @@
  * Invariant: a token is settled exactly once, by its holder, its caller's abort or its watchdog, whichever comes first; what
  * comes later changes nothing. It does not know what a settlement leads to.
  */
+
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import type { TroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { oneOf, refuse } from '../base/options.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type Judgement, judgeByDefault } from './judge.ts';
 
 /** Let through. */

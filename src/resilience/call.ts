@@ -5,10 +5,7 @@
  * Invariant: a call ends exactly once: returned, threw, aborted or timed out; whatever comes later is swallowed. Its timer
  * and its listener are gone by then. It judges nothing: what an ending means is the policy's business.
  */
-import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.ts';
-import { createError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
-import { refuse } from '../base/options.ts';
+
 import {
   type AbortListener,
   type AbortSource,
@@ -17,6 +14,10 @@ import {
   signalOf,
   unlistenToAbort,
 } from '../base/abort.ts';
+import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.ts';
+import { createError } from '../base/errors.ts';
+import type { Host, Timer } from '../base/host.ts';
+import { refuse } from '../base/options.ts';
 
 /** What guarded work is given. */
 export interface CallContext {

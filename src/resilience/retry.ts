@@ -5,11 +5,12 @@
  * error that retrying cannot help, whichever comes first; it never waits for an attempt that could not begin before
  * the deadline. It rejects with the last error as it was thrown, so that classifying it again changes nothing.
  */
+
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type BackoffOptions, type BackoffStrategy, createBackoff } from './backoff.ts';
 import {
   BoundedCall,

@@ -4,10 +4,11 @@
  * Invariant: nobody overtakes, and who leaves (aborted, out of time, served) leaves at once and frees the place. A call
  * that ends here has not started, and says so. It decides neither when a turn comes nor how long the line may be.
  */
+
+import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { type Bounds, type CallScope, isTimed } from './call.ts';
 
 /** A call in line. */

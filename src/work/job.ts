@@ -9,7 +9,7 @@ import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
-import { type AbortListener, listenToAbort, unlistenToAbort } from '../resilience/abort.ts';
+import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import type { PoolWorker } from './pool-worker.ts';
 import type { Waiting } from './wait-queue.ts';
 import type { WorkerFailure } from './worker-port.ts';

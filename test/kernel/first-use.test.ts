@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Spec, SpecOptions } from '../../src/kernel/spec.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
@@ -144,5 +145,33 @@ describe('a call that meets a crash before it has begun', () => {
     const call = watch(handle.call('x', { whenDown: 'wait', timeoutMs: Number.POSITIVE_INFINITY }));
     await rig.host.settle();
     expect(call).toMatchObject({ now: 'ERR_NOPROC', outcome: 'not_started' });
+  });
+});
+
+describe('one signal for many calls', () => {
+  it('carries one listener while any of them waits, none after, and ends them all', async () => {
+    const rig = createRig();
+    const answer = gate();
+    const handle = await rig.start(part('slow', () => ({ call: (m) => (m === 'hang' ? answer.passed : m) })));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 20 }, () => watch(handle.call('hang', { signal })));
+    await rig.host.settle();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    answer.open();
+    await rig.host.settle();
+    expect(calls.every(({ settled }) => settled)).toBe(true);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    rig.system.suspend(handle);
+    await rig.host.settle();
+    const held = [watch(handle.call('x', { signal })), watch(handle.call('x', { signal }))];
+    controller.abort('enough');
+    await rig.host.settle();
+    for (const call of held)
+      expect(call).toMatchObject({
+        now: 'ERR_CALL_ABORTED',
+        outcome: 'not_started',
+        error: { cause: 'enough' },
+      });
   });
 });
