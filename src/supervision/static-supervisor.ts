@@ -31,12 +31,16 @@ interface WaitingGroup {
 
 const NO_TIMER: ActorTimer = { cancel: () => undefined };
 
+type UnfinishedGroup = Pick<WaitingGroup, 'culprit' | 'members'>;
+
 export class StaticSupervisor implements Behaviour {
   readonly #strategy: Strategy;
   readonly #supervision: Supervision;
   readonly #work = new Work();
   #children: Child[] = [];
   #group: WaitingGroup | undefined = undefined;
+  /** A group whose culprit failed to start, until it is tried again. */
+  #unfinished: UnfinishedGroup | undefined = undefined;
   #closing = false;
 
   constructor(context: ActorContextOfCell, strategy: Strategy, rules: Rules) {
@@ -323,12 +327,28 @@ export class StaticSupervisor implements Behaviour {
         if (child.failures > 0) this.#supervision.restarted(child);
         continue;
       }
+      this.#unfinished = { culprit: child, members };
       this.#retry(child);
       return;
     }
   }
 
+  /** The culprit is not to be tried again: the rest start without it, or, where there is no backoff, stay stopped as OTP's do. */
+  *#leaveOut({ culprit, members }: UnfinishedGroup): Procedure {
+    members.delete(culprit);
+    if (culprit.backoff !== false) {
+      yield* this.#startGroup(members);
+      return;
+    }
+    for (const child of members) {
+      if (child.cell !== undefined) continue;
+      child.send({ type: 'terminate' });
+      child.place.markGone();
+    }
+  }
+
   #cancelGroup(): void {
+    this.#unfinished = undefined;
     this.#group?.timer.cancel();
     this.#group = undefined;
   }
@@ -385,7 +405,10 @@ export class StaticSupervisor implements Behaviour {
     request.reply(undefined);
     const group = this.#group;
     group?.members.delete(child);
+    const unfinished = this.#unfinished;
+    this.#unfinished = unfinished?.culprit === child ? undefined : unfinished;
     if (group?.culprit === child) yield* this.#endWait();
+    else if (unfinished?.culprit === child) yield* this.#leaveOut(unfinished);
   }
 
   *#restartChild(id: string, request: Request): Procedure {

@@ -111,7 +111,7 @@ const tell = (stage: Stage, op: ScriptOp): unknown => {
   if (ref === undefined) return 'noproc';
   switch (op.op) {
     case 'exit':
-      stage.ending.add(ref.path);
+      stage.ending.add(ref.incarnation);
       system.tell(ref, { exit: toReason(op.reason ?? 'normal') });
       return 'ok';
     case 'kill':
@@ -121,7 +121,7 @@ const tell = (stage: Stage, op: ScriptOp): unknown => {
       system.exit(ref, toReason(op.reason ?? 'normal'));
       return 'ok';
     case 'stop':
-      stage.ending.add(ref.path);
+      stage.ending.add(ref.incarnation);
       void system.stop(ref, { reason: toReason(op.reason ?? 'normal'), timeoutMs: Number.POSITIVE_INFINITY });
       return 'ok';
     default: {

@@ -63,8 +63,8 @@ export class Stage {
   events: unknown[] = [];
   deaths: unknown[] = [];
   notices: unknown[] = [];
-  /** Workers that an op has told to end, so that their reason is their own. */
-  readonly ending = new Set<string>();
+  /** Incarnations that an op has told to end, so that their reason is their own. */
+  readonly ending = new Set<number>();
   /** Inits that wait to be released, by path. */
   readonly held = new Map<string, () => void>();
   readonly #starts = new Map<string, number>();
@@ -223,7 +223,7 @@ export class Stage {
       info: (info) => this.#notice(context, n, info),
       terminate: (reason) => {
         // A process that does not trap exits dies of its supervisor's shutdown without running its terminate.
-        if (!trap && reason === 'shutdown' && !this.ending.has(context.path)) return undefined;
+        if (!trap && reason === 'shutdown' && !this.ending.has(context.self.incarnation)) return undefined;
         this.events.push(['terminate', context.path, n, fromReason(reason)]);
         if (reason !== 'shutdown') return undefined;
         const answer = node.on_shutdown ?? 'ok';

@@ -13,11 +13,34 @@ const byJson = (a: unknown, b: unknown): number => {
 
 const sorted = (items: readonly unknown[] | undefined): readonly unknown[] => [...(items ?? [])].sort(byJson);
 
+/** The dynamic child below which something happened, where that child is a whole supervisor. */
+const subtreeOf = (place: string): string | undefined => /^(.*#[^/]+)\//.exec(`${place}/`)?.[1];
+
 /** The run without order that an event belongs to. */
 const groupOf = ([kind, place, child, reason]: Event): string | undefined => {
   if (kind === 'terminate' && String(place).includes('#') && reason === 'shutdown')
     return `terminate:${String(place).split('#')[0]}`;
   return kind === 'shutdown_error' && child === 't' ? `shutdown_error:${String(place)}` : undefined;
+};
+
+/** Subtrees that stop in parallel: each keeps its order, and has none towards the others. */
+const bySubtree = (events: readonly unknown[]): readonly unknown[] => {
+  const runs = new Map<string, unknown[]>();
+  const out: unknown[] = [];
+  const flush = () => {
+    for (const [, run] of [...runs].sort(([a], [b]) => (a < b ? -1 : 1))) out.push(...run);
+    runs.clear();
+  };
+  for (const event of events) {
+    const subtree = subtreeOf(String((event as Event)[1]));
+    if (subtree === undefined) {
+      flush();
+      out.push(event);
+    } else if (runs.has(subtree)) runs.get(subtree)?.push(event);
+    else runs.set(subtree, [event]);
+  }
+  flush();
+  return out;
 };
 
 const canonicalEvents = (events: readonly unknown[]): readonly unknown[] => {
@@ -33,7 +56,7 @@ const canonicalEvents = (events: readonly unknown[]): readonly unknown[] => {
     group = next;
     (next === undefined ? out : run).push(event);
   }
-  return [...out, ...run.sort(byJson)];
+  return bySubtree([...out, ...run.sort(byJson)]);
 };
 
 const canonicalReturn = (ret: unknown): unknown => {
@@ -42,12 +65,18 @@ const canonicalReturn = (ret: unknown): unknown => {
   return rows.some(([id]) => id === 'undefined') ? ['children', sorted(rows)] : ret;
 };
 
+/** Whether one that ends in this very step still reads its mail is chance. */
+const noticesOfSurvivors = ({ notices = [], deaths }: TraceStep): readonly unknown[] => {
+  const dead = new Set((deaths as readonly Event[]).map(([place, n]) => `${place} ${n}`));
+  return (notices as readonly Event[]).filter(([place, n]) => !dead.has(`${place} ${n}`));
+};
+
 const canonical = (step: TraceStep): TraceStep => ({
   ret: canonicalReturn(step.ret),
   events: canonicalEvents(step.events),
   deaths: sorted(step.deaths),
   tree: sorted(step.tree),
-  notices: sorted(step.notices),
+  notices: sorted(noticesOfSurvivors(step)),
 });
 
 /** Where two traces differ first. */
