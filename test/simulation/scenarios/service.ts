@@ -125,7 +125,9 @@ const resourcesOf = (world: Pick<Service, 'ledger'>, tree: Spec<unknown>, stage:
     drain: async () => {
       if (stage.choose(8, `drain ${id}`) === 7) await wait(`slow drain ${id}`, 20_000);
     },
-    close: async () => {
+    close: async (app: Application) => {
+      if (id === 'database' && app.system.tree().length > 0)
+        stage.violated('dependants close first', 'the database before the tree');
       ledger.closed.set(id, (ledger.closed.get(id) ?? 0) + 1);
       if ((ledger.closed.get(id) ?? 0) > (ledger.opened.get(id) ?? 0))
         stage.violated('closed exactly once', `${id}: ${ledger.closed.get(id)} times`);
