@@ -1,0 +1,3 @@
+import { describeGroup } from './recorded-suite.ts';
+
+describeGroup('strategies');
