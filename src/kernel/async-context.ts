@@ -11,17 +11,26 @@ export interface AsyncScope {
   runInAsyncScope<T>(run: () => T): T;
 }
 
-/** One a process: who is being run, for errors that reach only the process. */
-let owners: AsyncLocalStorage<Ref> | undefined;
+/** Whose code runs, and in which of its turns. */
+export interface Turn {
+  readonly ref: Ref;
+  readonly turn: number;
+}
+
+/** One a process: who is being run, for errors that reach only the process and calls by handles of outside. */
+let turns: AsyncLocalStorage<Turn> | undefined;
 
 /** The context of the caller, to be restored when its message is handled. */
 export const captureScope = (): AsyncScope => new AsyncResource('troupe.mail');
 
 /** Runs code as an actor's. */
-export const runOwned = <T>(owner: Ref, run: () => T): T => {
-  owners ??= new AsyncLocalStorage<Ref>();
-  return owners.run(owner, run);
+export const runOwned = <T>(owner: Turn, run: () => T): T => {
+  turns ??= new AsyncLocalStorage<Turn>();
+  return turns.run(owner, run);
 };
 
+/** The turn that set this code in motion, over by now or not, where `context: 'async'` is on. */
+export const currentTurn = (): Turn | undefined => turns?.getStore();
+
 /** The actor in whose context this code runs, where `context: 'async'` is on. */
-export const currentOwner = (): Ref | undefined => owners?.getStore();
+export const currentOwner = (): Ref | undefined => turns?.getStore()?.ref;

@@ -137,6 +137,11 @@ export class Cell implements Runnable {
     return this.#busy;
   }
 
+  /** Code of this very turn is running or awaited. */
+  isIn(turn: number): boolean {
+    return turn === this.turn && (this.#busy || this.#current !== undefined || this.#phase === TERMINATING);
+  }
+
   get status(): 'starting' | 'running' | 'suspended' | 'stopping' | 'ended' {
     if (this.#phase === STARTING) return 'starting';
     if (this.#phase >= ENDING) return 'ended';
@@ -514,7 +519,7 @@ export class Cell implements Runnable {
   #asOwner<T>(scope: AsyncScope | undefined, run: () => T): T {
     const { carriesContext, ownScope } = this.place.system;
     if (!carriesContext) return run();
-    return (scope ?? ownScope()).runInAsyncScope(() => runOwned(this.ref, run));
+    return (scope ?? ownScope()).runInAsyncScope(() => runOwned({ ref: this.ref, turn: this.turn }, run));
   }
 
   #handled(mail: Mail, value: unknown): void {

@@ -27,7 +27,7 @@ import type { ExitReason } from './reason.ts';
 import { isRef, type Ref } from './ref.ts';
 import * as relations from './relations.ts';
 import type { Spec } from './spec.ts';
-import type { SystemOfActors } from './system.ts';
+import type { Addressed, SystemOfActors } from './system.ts';
 
 const nothing = (): void => undefined;
 
@@ -95,7 +95,8 @@ export class ActorContextOfCell implements ActorContext, Actions {
 
   tell(to: Addressee, message: unknown): Told {
     this.#fence('tell');
-    return this.#tellCell(this.#find(to), nameOfAddressee(to), new Mail(TELL, message, this.trace));
+    const addressed = this.system.addressed('tell', to);
+    return this.#tellCell(this.#lookUp(addressed), nameOf(addressed), new Mail(TELL, message, this.trace));
   }
 
   tellPlace(place: PlaceOfActor, message: unknown, options: TellOptions | undefined): Told {
@@ -110,17 +111,18 @@ export class ActorContextOfCell implements ActorContext, Actions {
     return 'dropped';
   }
 
-  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
+  call(target: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
     this.#fence('call');
+    const to = this.system.addressed('call', target);
     if (!isRef(to) && typeof to !== 'string') {
       const place = this.system.placeAt(to.path);
       if (place !== undefined) return place.callFrom(this.#cell, message, options);
     }
-    const from = { system: this.system, path: nameOfAddressee(to), issuer: this.#cell };
+    const from = { system: this.system, path: nameOf(to), issuer: this.#cell };
     return makeCall(from, message, options, (call) => {
-      const target = this.#find(to);
-      if (target === undefined) refuseNoproc(call);
-      else deliverCall(call, target);
+      const cell = this.#lookUp(to);
+      if (cell === undefined) refuseNoproc(call);
+      else deliverCall(call, cell);
     });
   }
 
@@ -268,23 +270,31 @@ export class ActorContextOfCell implements ActorContext, Actions {
 
   link(to: Addressee): void {
     this.#fence('link');
-    const target = this.#find(to);
+    const addressed = this.system.addressed('link', to);
+    const target = this.#lookUp(addressed);
     if (target !== undefined) relations.link(this.#cell, target);
-    else relations.exitSignal(this.#cell, refOf(to), 'noproc');
+    else relations.exitSignal(this.#cell, refOf(addressed), 'noproc');
   }
 
   unlink(to: Addressee): void {
     this.#fence('unlink');
-    const target = this.#find(to);
+    const target = this.#lookUp(this.system.addressed('unlink', to));
     if (target !== undefined) relations.unlink(this.#cell, target);
   }
 
   monitor(to: Addressee): number {
     this.#fence('monitor');
+    const addressed = this.system.addressed('monitor', to);
     const number = this.system.nextMonitor();
-    const target = this.#find(to);
+    const target = this.#lookUp(addressed);
     if (target !== undefined) relations.monitor(this.#cell, target, number);
-    else relations.inform(this.#cell, { type: 'down', monitor: number, ref: refOf(to), reason: 'noproc' });
+    else
+      relations.inform(this.#cell, {
+        type: 'down',
+        monitor: number,
+        ref: refOf(addressed),
+        reason: 'noproc',
+      });
     return number;
   }
 
@@ -295,7 +305,7 @@ export class ActorContextOfCell implements ActorContext, Actions {
 
   exit(to: Addressee, reason: ExitReason | 'kill'): void {
     this.#fence('exit another');
-    const target = this.#find(to);
+    const target = this.#lookUp(this.system.addressed('exit', to));
     if (target !== undefined) relations.exitSignal(target, this.self, reason);
   }
 
@@ -326,7 +336,7 @@ export class ActorContextOfCell implements ActorContext, Actions {
     );
   }
 
-  #find(to: Addressee): Cell | undefined {
+  #lookUp(to: Addressed): Cell | undefined {
     if (typeof to === 'string') return this.system.registry.find(to);
     return isRef(to) ? this.system.cellOf(to) : this.system.placeAt(to.path)?.cell;
   }
@@ -338,5 +348,5 @@ export class ActorContextOfCell implements ActorContext, Actions {
   }
 }
 
-const nameOfAddressee = (to: Addressee): string => (typeof to === 'string' ? to : to.path);
-const refOf = (to: Addressee): Ref => (isRef(to) ? to : { path: nameOfAddressee(to), incarnation: 0 });
+const nameOf = (to: Addressed): string => (typeof to === 'string' ? to : to.path);
+const refOf = (to: Addressed): Ref => (isRef(to) ? to : { path: nameOf(to), incarnation: 0 });

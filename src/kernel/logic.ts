@@ -138,7 +138,8 @@ export interface Handle {
   ref(): Ref | undefined;
 }
 
-export type Addressee = Ref | Handle | string;
+/** Whom a message is for: a ref, a handle, a spec of this system, or a registered name. */
+export type Addressee = Ref | Handle | Spec<unknown> | string;
 
 /** A timer of an incarnation: gone with it. */
 export interface ActorTimer {
@@ -169,7 +170,7 @@ export interface ActorContext {
   /** Whether link exits arrive as `info({ type: 'exit' })`. Concerns links only. Default `false`. */
   trapExit: boolean;
   now(): number;
-  /** To a ref, a handle, or a registered name. */
+  /** To a ref, a handle, a spec, or a registered name. @throws ERR_SPEC_UNKNOWN, ERR_OPTION_INVALID: it is none of these */
   tell(to: Addressee, message: unknown): Told;
   /** The deadline handed down shrinks. Rejects at once with ERR_CALL_CYCLE where it would wait for itself. */
   call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown>;

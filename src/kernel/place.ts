@@ -177,7 +177,7 @@ export class PlaceOfActor implements Place {
   }
 
   call(message: unknown, options?: CallOptions): Promise<unknown> {
-    return this.callFrom(undefined, message, options);
+    return this.callFrom(this.system.caller, message, options);
   }
 
   callFrom(issuer: Cell | undefined, message: unknown, options: CallOptions | undefined): Promise<unknown> {

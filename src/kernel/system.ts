@@ -6,12 +6,12 @@
 import { deadlineIn } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { fits, msOrInfinity, object, oneOf, resolveOptions } from '../base/options.ts';
+import { fits, msOrInfinity, object, oneOf, refuse, resolveOptions } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
-import { type AsyncScope, captureScope } from './async-context.ts';
+import { type AsyncScope, captureScope, currentTurn } from './async-context.ts';
 import { Cell, type Observer } from './cell.ts';
-import type { Addressee, CallOptions, Told } from './logic.ts';
+import type { Addressee, CallOptions, Handle, Told } from './logic.ts';
 import { infoMail, nameOf } from './mail.ts';
 import { deliverCall, makeCall, PlaceOfActor, refuseNoproc } from './place.ts';
 import { describeReason, type ExitReason, errorIn, isExitReason } from './reason.ts';
@@ -80,6 +80,9 @@ export interface System {
   /** Accounts for a message that found nobody: counted, and told as `mail.dead_lettered`. */
   deadLetter(path: string, message: unknown, from?: string): void;
 }
+
+/** An addressee that has been checked. */
+export type Addressed = Ref | Handle | string;
 
 const SYSTEM_FIELDS = { host: object<Host>('a Host'), context: oneOf('none', 'async') };
 const STOP_FIELDS = {
@@ -216,7 +219,25 @@ export class SystemOfActors implements System {
   placeOf(spec: Spec<unknown>): PlaceOfActor {
     const place = this.#specs.get(spec);
     if (place !== undefined) return place;
-    throw createError('ERR_SPEC_UNKNOWN', { id: isSpec(spec) ? spec.id : String(spec) });
+    if (!isSpec(spec)) return refuse('get', 'spec', 'a spec', spec);
+    throw createError('ERR_SPEC_UNKNOWN', { id: spec.id });
+  }
+
+  /** A spec is addressed by its place. @throws ERR_OPTION_INVALID: what names nobody; ERR_SPEC_UNKNOWN */
+  addressed(where: string, to: Addressee): Addressed {
+    if (typeof to === 'string') return to;
+    if (isSpec(to)) return this.placeOf(to);
+    if (typeof (to as Handle | undefined)?.path === 'string') return to;
+    return refuse(where, 'to', 'a ref, a handle, a spec or a registered name', to);
+  }
+
+  /** The actor in whose turn this code runs, known where the system carries context: what it calls, that actor calls. */
+  get caller(): Cell | undefined {
+    const running = this.carriesContext ? currentTurn() : undefined;
+    if (running === undefined) return undefined;
+    const cell = this.cellOf(running.ref);
+    // Of another system in this process it may have the same address.
+    return cell?.ref === running.ref && cell.isIn(running.turn) ? cell : undefined;
   }
 
   // ── from outside ──────────────────────────────────────────────────────────────────────────
@@ -247,7 +268,8 @@ export class SystemOfActors implements System {
       reason: 'normal' as ExitReason,
       timeoutMs: STOP_TIMEOUT_MS,
     });
-    const cell = this.#find(target) ?? this.#findEnding(target);
+    const to = this.addressed('stop', target);
+    const cell = this.#lookUp(to) ?? this.#findEnding(to);
     if (cell === undefined) return Promise.resolve('noproc');
     cell.stop(reason, deadlineIn(this.host.monotonic(), timeoutMs));
     return this.whenEnded(cell);
@@ -283,32 +305,34 @@ export class SystemOfActors implements System {
     this.#stopListening();
   }
 
-  tell(to: Addressee, message: unknown): Told {
+  tell(target: Addressee, message: unknown): Told {
+    const to = this.addressed('tell', target);
     if (typeof to !== 'string' && !isRef(to)) {
       const place = this.#places.get(to.path);
       if (place !== undefined) return place.tell(message);
     }
-    const cell = this.#find(to);
+    const cell = this.#lookUp(to);
     if (cell !== undefined) return cell.place.tell(message);
     this.deadLetter(typeof to === 'string' ? to : to.path, message);
     return 'dropped';
   }
 
-  call(to: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
+  call(target: Addressee, message: unknown, options?: CallOptions): Promise<unknown> {
+    const to = this.addressed('call', target);
     if (typeof to !== 'string' && !isRef(to)) {
       const place = this.#places.get(to.path);
       if (place !== undefined) return place.call(message, options);
     }
-    const from = { system: this, path: typeof to === 'string' ? to : to.path, issuer: undefined };
+    const from = { system: this, path: typeof to === 'string' ? to : to.path, issuer: this.caller };
     return makeCall(from, message, options, (call) => {
-      const cell = this.#find(to);
+      const cell = this.#lookUp(to);
       if (cell === undefined) refuseNoproc(call);
       else deliverCall(call, cell);
     });
   }
 
   exit(to: Addressee, reason: ExitReason | 'kill'): void {
-    const cell = this.#find(to);
+    const cell = this.#find('exit', to);
     if (cell === undefined) return;
     if (reason === 'kill') cell.kill();
     else if (cell.trapExit) cell.post(exitMail(reason));
@@ -316,15 +340,15 @@ export class SystemOfActors implements System {
   }
 
   end(to: Addressee, reason: ExitReason): void {
-    this.#find(to)?.exit(reason);
+    this.#find('end', to)?.exit(reason);
   }
 
   suspend(to: Addressee): void {
-    this.#find(to)?.suspend();
+    this.#find('suspend', to)?.suspend();
   }
 
   resume(to: Addressee): void {
-    this.#find(to)?.resume();
+    this.#find('resume', to)?.resume();
   }
 
   whereis(name: string): Ref | undefined {
@@ -347,13 +371,17 @@ export class SystemOfActors implements System {
     return [...this.#stragglers].map((cell) => cell.ref);
   }
 
-  #find(to: Addressee): Cell | undefined {
+  #find(where: string, to: Addressee): Cell | undefined {
+    return this.#lookUp(this.addressed(where, to));
+  }
+
+  #lookUp(to: Addressed): Cell | undefined {
     if (typeof to === 'string') return this.registry.find(to);
     return isRef(to) ? this.cellOf(to) : this.#places.get(to.path)?.cell;
   }
 
   /** Ended itself, but not yet all below it: who stops it again awaits that too. */
-  #findEnding(to: Addressee): Cell | undefined {
+  #findEnding(to: Addressed): Cell | undefined {
     if (typeof to === 'string') return undefined;
     const cell = this.#places.get(to.path)?.ending;
     return isRef(to) && cell?.ref.incarnation !== to.incarnation ? undefined : cell;

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import type { ActorContext } from '../../src/kernel/logic.ts';
 import type { Spec, SpecOptions } from '../../src/kernel/spec.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
 import { createRig, gate, part, type RawHandle, type Rig, watch } from './rig.ts';
@@ -173,5 +174,111 @@ describe('one signal for many calls', () => {
         outcome: 'not_started',
         error: { cause: 'enough' },
       });
+  });
+});
+
+describe("a call by a handle of outside, with context: 'async'", () => {
+  it('to the very actor whose handler makes it is refused as a cycle, also after an await', async () => {
+    const rig = createRig({ context: 'async' });
+    const spec: Spec<RawHandle> = part('a', () => ({
+      call: async (m) => {
+        if (m === 'later') await Promise.resolve();
+        return rig.system.get(spec).call('self');
+      },
+    }));
+    const handle = await rig.start(spec);
+    for (const message of ['now', 'later']) {
+      const call = watch(handle.call(message));
+      await rig.host.settle();
+      expect((call.error as Error).cause).toMatchObject({ code: 'ERR_CALL_CYCLE', outcome: 'not_started' });
+      await rig.start(spec);
+    }
+    expect(rig.host.monotonic()).toBe(0);
+  });
+
+  it('stands in the chain of calls, and within the deadline of the call being handled', async () => {
+    const rig = createRig({ context: 'async' });
+    const seen: unknown[] = [];
+    const a: Spec<RawHandle> = part('a', () => ({ call: () => rig.system.get(b).call('x') }));
+    const b: Spec<RawHandle> = part('b', (context) => ({
+      call: async (_m, request) => {
+        seen.push(request.deadline);
+        await rig.system.call(a, 'x').catch((error) => seen.push(error.code));
+        return `b, called by ${request.from?.path}, heard by ${context.path}`;
+      },
+    }));
+    await rig.start(b);
+    const handle = await rig.start(a);
+    expect(await rig.host.runUntil(handle.call('x', { timeoutMs: 50 }))).toBe('b, called by a, heard by b');
+    expect(seen).toEqual([50, 'ERR_CALL_CYCLE']);
+  });
+
+  it("is nobody's once the turn that set the code in motion is over", async () => {
+    const rig = createRig({ context: 'async' });
+    const seen: unknown[] = [];
+    const go = gate();
+    const spec: Spec<RawHandle> = part('a', () => ({
+      tell: () => void go.passed.then(async () => seen.push(await rig.system.get(spec).call('x'))),
+      call: (_m, request) => request.from ?? 'from outside',
+    }));
+    const handle = await rig.start(spec);
+    handle.tell('begin');
+    await rig.host.settle();
+    go.open();
+    await rig.host.settle();
+    expect(seen).toEqual(['from outside']);
+  });
+});
+
+describe('an addressee', () => {
+  const b = part('b', () => ({ call: (m) => `b heard ${m}`, tell: () => undefined }));
+  const acting = async () => {
+    const rig = createRig();
+    let context!: ActorContext;
+    await rig.start(b);
+    await rig.start(
+      part('a', (own) => {
+        context = own;
+        return {};
+      }),
+    );
+    return { rig, context };
+  };
+
+  it('may be a spec, in a context and from outside', async () => {
+    const { rig, context } = await acting();
+    expect(await rig.host.runUntil(context.call(b, 'x'))).toBe('b heard x');
+    expect(await rig.host.runUntil(rig.system.call(b, 'x'))).toBe('b heard x');
+    expect([context.tell(b, 'x'), rig.system.tell(b, 'x')]).toEqual(['sent', 'sent']);
+    expect(await rig.host.runUntil(rig.system.stop(b))).toBe('normal');
+  });
+
+  it('that is none is refused by name, and a spec of elsewhere as unknown', async () => {
+    const { rig, context } = await acting();
+    const stranger = part('stranger', () => ({}));
+    for (const to of [undefined, null, 5, {}]) {
+      const refused = expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        data: expect.objectContaining({ field: 'to' }),
+      });
+      expect(() => context.tell(to as never, 'x')).toThrow(refused);
+      expect(() => context.call(to as never, 'x')).toThrow(refused);
+      expect(() => context.monitor(to as never)).toThrow(refused);
+      expect(() => rig.system.call(to as never, 'x')).toThrow(refused);
+      expect(() => rig.system.exit(to as never, 'kill')).toThrow(refused);
+    }
+    expect(() => context.call(stranger, 'x')).toThrow(expect.objectContaining({ code: 'ERR_SPEC_UNKNOWN' }));
+  });
+
+  it('of get that is no spec is refused as such', async () => {
+    const { rig, context } = await acting();
+    for (const value of [undefined, 'a', {}]) {
+      const refused = expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        data: expect.objectContaining({ field: 'spec' }),
+      });
+      expect(() => rig.system.get(value as never)).toThrow(refused);
+      expect(() => context.get(value as never)).toThrow(refused);
+    }
   });
 });
