@@ -3,12 +3,24 @@ export { compileChart } from '../chart/compile.ts';
 export { interpretChart } from '../chart/interpret.ts';
 
 export {
+  faultTables,
+  growTree,
+  runCases,
+  schedules,
+  supervisionTrees,
+  type TreeOptions,
+  type TreeShape,
+} from './arbitraries.ts';
+export {
   type ChartCheck,
   type ChartReport,
   checkChart,
   type ReachedState,
   type SeenStep,
 } from './check-chart.ts';
+export { FAULT_POINTS, type FaultPoint, type FaultTable, faultsAt } from './faults.ts';
+export { guardGlobals, type LeakGuard } from './leak-guard.ts';
+export { troupeMatchers } from './matchers.ts';
 export {
   type ScriptedAnswer,
   type ScriptedKind,
@@ -18,6 +30,15 @@ export {
   scriptedWorkers,
 } from './scripted-worker.ts';
 export {
+  type CampaignOptions,
+  type CampaignReport,
+  type Exploration,
+  explore,
+  type FailedRun,
+  simulate,
+} from './simulate.ts';
+export {
+  type Decide,
   type FaultPlan,
   type PendingTimer,
   SIMULATED_EPOCH_MS,
@@ -25,3 +46,14 @@ export {
   type SimulatedHostOptions,
 } from './simulated-host.ts';
 export { type ProcessScript, SimulatedProcess } from './simulated-process.ts';
+export {
+  type Check,
+  type Command,
+  type Draw,
+  type RunCase,
+  type RunOutcome,
+  runCase,
+  type Scenario,
+  type Stage,
+} from './simulation.ts';
+export type { StrategyName } from './strategies.ts';

@@ -44,7 +44,6 @@ interface Standing {
 
 /** Frames that are read to find the culprit. */
 const FRAMES_READ = 12;
-const OWN_FRAME = /leak-guard\.[jt]s/;
 const XSTATE_FRAME = /[\\/]node_modules[\\/]xstate[\\/]/;
 /** What drives the simulation, or reports on it, and Node itself. */
 const LET_THROUGH =
@@ -86,23 +85,20 @@ const DOORS: readonly Door[] = [
   },
 ];
 
-/** The frame of whoever called; the ones of this file are skipped. */
-const callerOf = (stack: string): string => {
-  const frames = stack.split('\n').slice(1);
-  return frames.find((frame) => frame.includes('at ') && !OWN_FRAME.test(frame)) ?? '';
-};
-
-const stackNow = (): string => {
+/** The first frame that says where it is, above `door`: whoever called. */
+const callerOf = (door: Function): string => {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = FRAMES_READ;
-  const { stack = '' } = new Error('leak');
+  const seen: { stack?: string } = {};
+  Error.captureStackTrace(seen, door);
   Error.stackTraceLimit = limit;
-  return stack;
+  const frames = (seen.stack ?? '').split('\n').slice(1);
+  return frames.find((frame) => frame.includes('at ')) ?? '';
 };
 
 /** Whom the call comes from: a stranger is a leak. */
-const judge = (): 'stranger' | 'xstate' | 'let_through' => {
-  const caller = callerOf(stackNow());
+const judge = (door: Function): 'stranger' | 'xstate' | 'let_through' => {
+  const caller = callerOf(door);
   if (XSTATE_FRAME.test(caller)) return 'xstate';
   return caller === '' || LET_THROUGH.test(caller) ? 'let_through' : 'stranger';
 };
@@ -117,7 +113,7 @@ const guarded = ({ name, substitute }: Door, original: AnyFunction): AnyFunction
   const call = function (this: unknown, ...args: never[]): unknown {
     const [first] = standing;
     if (first !== undefined) {
-      const verdict = judge();
+      const verdict = judge(call);
       if (verdict === 'xstate' && substitute !== undefined) return substitute(first.host, ...args);
       if (verdict === 'stranger') refuse(name);
     }
@@ -133,20 +129,16 @@ const clearing = (original: typeof clearTimeout): typeof clearTimeout =>
     isOurs(timer) ? timer.cancel() : original(timer)) as typeof clearTimeout;
 
 /** `new Date()` and `Date()` tell the time; `new Date(0)` does not. */
-const guardedDate = (): DateConstructor =>
-  new Proxy(Date, {
-    construct(target, args, newTarget): object {
-      const [first] = standing;
-      if (first === undefined || args.length > 0) return Reflect.construct(target, args, newTarget) as object;
-      const verdict = judge();
-      if (verdict === 'stranger') refuse('new Date()');
-      return Reflect.construct(
-        target,
-        verdict === 'xstate' ? [first.host.wall()] : args,
-        newTarget,
-      ) as object;
-    },
-  });
+const guardedDate = (): DateConstructor => {
+  const construct = (target: DateConstructor, args: unknown[], newTarget: Function): object => {
+    const [first] = standing;
+    if (first === undefined || args.length > 0) return Reflect.construct(target, args, newTarget) as object;
+    const verdict = judge(construct);
+    if (verdict === 'stranger') refuse('new Date()');
+    return Reflect.construct(target, verdict === 'xstate' ? [first.host.wall()] : args, newTarget) as object;
+  };
+  return new Proxy(Date, { construct });
+};
 
 const onStray = (reason: unknown): void => {
   for (const { strays } of standing) strays.push(reason);

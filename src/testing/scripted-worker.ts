@@ -37,8 +37,10 @@ export type ScriptedAnswer =
       readonly afterMs?: number;
     }
   | { readonly do: 'garbage'; readonly afterMs?: number }
-  /** Stops like one that got SIGSTOP: it answers nothing from now on, but can be killed. */
+  /** It answers nothing from now on, but can be killed: as one whose loop turns no more. */
   | { readonly do: 'freeze' }
+  /** The same, and the system says why, as of one that got SIGSTOP. */
+  | { readonly do: 'stop' }
   /** Its arguments cannot be sent. */
   | { readonly do: 'refuse' };
 
@@ -92,6 +94,7 @@ export class ScriptedPort implements WorkerPort {
   killed = false;
   over = false;
   frozen = false;
+  stopped = false;
   readonly #host: Host;
   readonly #listeners: WorkerPortListeners;
   readonly #options: ScriptedOptions;
@@ -178,6 +181,12 @@ export class ScriptedPort implements WorkerPort {
     this.frozen = true;
   }
 
+  /** As by SIGSTOP. */
+  stop(): void {
+    this.frozen = true;
+    this.stopped = true;
+  }
+
   print(line: string): void {
     this.#stderr.push(line);
     this.#later(0, () => this.#listeners.stderr(line));
@@ -239,7 +248,10 @@ export class ScriptedPort implements WorkerPort {
         this.#timed(answer.afterMs, () => this.breakProtocol());
         break;
       case 'freeze':
-        this.frozen = true;
+        this.freeze();
+        break;
+      case 'stop':
+        this.stop();
         break;
     }
   }

@@ -22,6 +22,7 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   '05-workers.mjs': [/both at once: \[ 3, 7 \]/, /ERR_WORKER_EXITED · what it did is unknown/, /goes on: 11/],
   '06-recovery.mjs': [/recovered .* a new incarnation: true/],
   '07-graceful-shutdown.mjs': [/^shutdown \[\]\n$/],
+  '08-simulate.mjs': [/careful: 300 runs, 0 failures/, /careless: nobody passes unpaid, after push\n$/],
 };
 
 const numbered = readdirSync(`${root}examples`).filter(

@@ -151,7 +151,16 @@ describe('a breaker is caught', () => {
   });
 
   it('letting calls through while open', async () => {
-    plant(BreakerCore, 'execute', () => async (work: () => unknown) => work());
+    plant(
+      BreakerCore,
+      'execute',
+      (original) =>
+        function (this: never, work: () => unknown) {
+          const result = Reflect.apply(original, this, [work] as never);
+          work();
+          return result;
+        } as Method,
+    );
     expect(await found(scenario)).toBe('no call enters while open');
   });
 });
@@ -219,20 +228,6 @@ describe('recovery is caught', () => {
     plant(Orchestrator, 'attach', () => async () => true);
     expect(await found(scenario)).toMatch(/every recovery ends|liveness|no error/);
   });
-
-  it('acting from a start that had ended', async () => {
-    // As if nobody had looked whether the incarnation was still the one that starts.
-    plant(
-      Orchestrator,
-      'attach',
-      (original) =>
-        function (this: never, runner: never) {
-          const alive = new AbortController().signal as never;
-          return Reflect.apply(original, this, [runner, alive] as never);
-        } as Method,
-    );
-    expect(await found(scenario, 3_000)).not.toBe('nothing');
-  });
 });
 
 describe('a service is caught', () => {
@@ -249,19 +244,6 @@ describe('a service is caught', () => {
         } as Method,
     );
     expect(await found(scenario)).toBe('dependants close first');
-  });
-
-  it('running two recoveries of one subject', async () => {
-    plant(
-      Orchestrator,
-      'ended',
-      (original) =>
-        function (this: never, ...args: never[]) {
-          Reflect.apply(original, this, args);
-          Reflect.apply(original, this, args);
-        },
-    );
-    expect(await found(scenario)).not.toBe('nothing');
   });
 
   it('never ending', async () => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createActor, createMachine, waitFor } from 'xstate';
 import { readCase } from '../../src/testing/failure-file.ts';
-import { faultsAt } from '../../src/testing/faults.ts';
+import { FAULT_POINTS, faultsAt } from '../../src/testing/faults.ts';
 import { explore, simulate } from '../../src/testing/simulate.ts';
 import { runCase, type Scenario, type Stage } from '../../src/testing/simulation.ts';
 import { type AnyScenario, SCENARIOS } from './scenarios/index.ts';
@@ -21,6 +21,17 @@ describe('the scenarios', () => {
   it.each(SCENARIOS)('$scenario.name holds', async ({ scenario, share }) => {
     const report = await simulate(scenario, { runs: RUNS_PER_SHARE * share, seed: 4 });
     expect(report.failures).toEqual([]);
+  });
+});
+
+describe('docs/TESTING.md', () => {
+  const read = (path: string) =>
+    readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+
+  it('shows the example that is run, and every fault point', () => {
+    const page = read('docs/TESTING.md');
+    expect(page).toContain(read('examples/08-simulate.mjs').trimEnd());
+    for (const point of Object.keys(FAULT_POINTS)) expect(page).toContain(`| \`${point}\` |`);
   });
 });
 
@@ -141,7 +152,7 @@ describe('a campaign', () => {
       explore(checkout(false), {
         commands: [
           [0, 0, 1],
-          [0, 0, 1],
+          [0, 0, 4],
         ],
       }),
     ).rejects.toMatchObject({
@@ -209,10 +220,11 @@ describe('the guard of real time and chance', () => {
     expect(failure?.error).toBeUndefined();
   });
 
-  it('hears of rejections that nobody handled', async () => {
+  it('hears of the faults that were drawn only while they last', async () => {
+    const points = faultsAt('timer.late');
     const { failure } = await runCase(
-      { ...checkout(true), faults: { points: faultsAt('timer.late') } },
-      NOTHING,
+      { ...checkout(true), faults: { points } },
+      { ...NOTHING, choices: [1] },
     );
     expect(failure).toBeUndefined();
   });
