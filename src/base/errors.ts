@@ -316,6 +316,12 @@ export const ERRORS = {
     'breaker {breaker} is half-open and all its probes are out',
     'Recovery is being probed; use the fallback or wait.',
   ),
+  ERR_BREAKER_ISOLATED: entry(
+    'BreakerError',
+    'not_started',
+    'breaker {breaker} has been isolated',
+    'An operator wants no call to pass; it does not end by itself.',
+  ),
   ERR_BREAKER_DISPOSED: entry(
     'BreakerError',
     'not_started',
@@ -331,8 +337,8 @@ export const ERRORS = {
   ERR_POOL_CHECKOUT_TIMEOUT: entry(
     'PoolError',
     'not_started',
-    'pool {pool}: no worker became free within {timeoutMs} ms',
-    'All workers are busy or starting; the job never ran.',
+    'pool {pool}: no worker became free within {timeoutMs} ms{standing}',
+    'All workers are busy, starting or crashed (then the cause is the last crash); the job never ran.',
   ),
   ERR_POOL_DRAINING: entry(
     'PoolError',
@@ -343,8 +349,8 @@ export const ERRORS = {
   ERR_POOL_DEGRADED: entry(
     'PoolError',
     'not_started',
-    'pool {pool}: its workers crash in a loop ({crashes} in a row); retry in {retryAfterMs} ms',
-    'Read the last crash report; the pool probes again by itself.',
+    'pool {pool}: its workers crash in a loop, {crashes} so far; retry in {retryAfterMs} ms; the last: {lastCrash}',
+    'The cause is the last crash, with what its worker printed; the pool probes again by itself.',
   ),
   ERR_POOL_ABORTED: entry(
     'PoolError',
@@ -382,6 +388,12 @@ export const ERRORS = {
     'job {job} cannot be sent: {why}',
     'Arguments must be JSON within the frame and depth limits.',
   ),
+  ERR_JOB_CUT_OFF: entry(
+    'PoolError',
+    'unknown',
+    'job {job} on {worker} was still running when pool {pool} had to close ({reason})',
+    'It needed longer than the stop allows: raise shutdownMs or deadlineMs; retry only what is idempotent.',
+  ),
   ERR_WORKER_EXITED: entry(
     'WorkerError',
     'unknown',
@@ -392,7 +404,7 @@ export const ERRORS = {
     'WorkerError',
     'not_started',
     '{worker} did not start: {why}',
-    'Check the command, its cwd and its environment.',
+    'Check the module, the command, its cwd and its environment; what it printed is in data.lastStderr.',
   ),
   ERR_WORKER_PROTOCOL: entry(
     'WorkerError',
@@ -528,6 +540,12 @@ export const show = (value: unknown): string => {
     ?.name;
   return name === undefined || name === 'Object' ? `{ ${Object.keys(value).slice(0, 6).join(', ')} }` : name;
 };
+
+/** What an error says, without the code at the end of ours: for use within another message. */
+export const plainText = (error: Error): string =>
+  isTroupeError(error) && error.message.endsWith(` [${error.code}]`)
+    ? error.message.slice(0, -error.code.length - 3)
+    : error.message;
 
 /** How {@link createError} makes its error. */
 export interface ErrorOptions {

@@ -48,14 +48,15 @@ export interface EventMap {
   'breaker.opened': { path: string; retryAtMs: number; openMs: number; failures: number; cause: unknown };
   'breaker.half_opened': { path: string; permits: number };
   'breaker.closed': { path: string };
+  'breaker.isolated': { path: string };
+  'breaker.disabled': { path: string };
+  'breaker.observed': { path: string };
+  'breaker.would_have_opened': { path: string; failures: number; cause: unknown };
   'breaker.rejected': { path: string; state: string };
   'policy.misordered': { path: string; outer: string; inner: string; why: string };
   'limit.exhausted': { path: string; limit: string; used: number; allowed: number; periodMs: number };
   'timeout.passed': { path: string; timeoutMs: number };
   'fallback.used': { path: string; error: unknown };
-  'hedge.started': { path: string; attempt: number; delayMs: number };
-  'concurrency.limit_changed': { path: string; from: string; to: string };
-  'chaos.injected': { path: string; what: string };
   'hedge.started': { path: string; attempt: number; delayMs: number };
   'concurrency.limit_changed': { path: string; from: number; to: number };
   'chaos.injected': { path: string; what: string };
@@ -75,7 +76,8 @@ export interface EventMap {
     worker: string;
     pid: number | undefined;
     how: string;
-    cause: unknown;
+    /** How it broke the protocol, or why it could not be run. */
+    cause?: unknown;
     lastStderr: readonly string[];
   };
   'pool.worker.stderr': { path: string; worker: string; pid: number | undefined; line: string };
@@ -89,7 +91,7 @@ export interface EventMap {
   };
   'pool.job.retried': { path: string; job: string; attempt: number; cause: unknown };
   'pool.reply.dropped': { path: string; worker: string; why: string };
-  'pool.degraded': { path: string; crashes: number; retryAfterMs: number };
+  'pool.degraded': { path: string; crashes: number; retryAfterMs: number; lastCrash: string };
   'pool.restored': { path: string };
   'recovery.started': {
     path: string;

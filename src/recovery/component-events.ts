@@ -40,9 +40,9 @@ export const hear = (orchestrator: Orchestrator): (() => void) => {
       alarm(path, { error: cause, heals: BREAKER_HEALS, ownWaitMs: openMs }),
     ),
     events.on('breaker.closed', ({ path, type }) => orchestrator.heal(path, type)),
-    events.on('pool.degraded', ({ path, crashes, retryAfterMs }) => {
-      const error = createError('ERR_POOL_DEGRADED', { pool: path, crashes, retryAfterMs });
-      alarm(path, { error, heals: POOL_HEALS, ownWaitMs: retryAfterMs });
+    events.on('pool.degraded', ({ path, ...facts }) => {
+      const error = createError('ERR_POOL_DEGRADED', { pool: path, ...facts });
+      alarm(path, { error, heals: POOL_HEALS, ownWaitMs: facts.retryAfterMs });
     }),
     events.on('pool.restored', ({ path, type }) => orchestrator.heal(path, type)),
     events.on('supervisor.gave_up', ({ path, child, restarts, periodMs, last }) =>

@@ -97,6 +97,7 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   // A rejection by an open breaker is no failure of its own: it says when to come back.
   ERR_BREAKER_OPEN: BRIEFLY_AWAY,
   ERR_BREAKER_PROBING: BRIEFLY_AWAY,
+  ERR_BREAKER_ISOLATED: UNWELCOME,
   ERR_BREAKER_DISPOSED: UNWELCOME,
   ERR_POLICY_DISPOSED: UNWELCOME,
   // Nobody waits for that attempt any more.
@@ -116,6 +117,7 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_JOB_ABORTED: UNWELCOME,
   ERR_JOB_FAILED: 'remote',
   ERR_JOB_INVALID: USELESS,
+  ERR_JOB_CUT_OFF: UNWELCOME,
   ERR_WORKER_EXITED: 'connection',
   ERR_WORKER_START: 'initialization',
   ERR_WORKER_PROTOCOL: 'communication',

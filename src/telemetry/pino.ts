@@ -46,6 +46,10 @@ const LEVELS: Readonly<Record<EventType, Level>> = {
   'breaker.opened': 'warn',
   'breaker.half_opened': 'info',
   'breaker.closed': 'info',
+  'breaker.isolated': 'warn',
+  'breaker.disabled': 'warn',
+  'breaker.observed': 'warn',
+  'breaker.would_have_opened': 'warn',
   'breaker.rejected': 'debug',
   'pool.worker.started': 'info',
   'pool.worker.transitioned': 'debug',
@@ -99,6 +103,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'inner',
   'job',
   'kind',
+  'lastCrash',
   'lastMessage',
   'lateMs',
   'limit',
@@ -163,8 +168,9 @@ const fieldsOf = (event: TroupeEvent): Readonly<Record<string, unknown>> => {
   for (const [key, value] of Object.entries(event)) {
     if ((key === 'reason' || key === 'last') && isExitReason(value))
       Object.assign(fields, reasonFields(value));
-    else if (key === 'error' || key === 'cause') fields['err'] = serializeError(value);
-    else if (ALLOWED.has(key)) fields[key] = value;
+    else if (key === 'error' || key === 'cause') {
+      if (value !== undefined) fields['err'] = serializeError(value);
+    } else if (ALLOWED.has(key)) fields[key] = value;
   }
   return fields;
 };

@@ -6,10 +6,10 @@
  * middle of a frame is killed here; what it prints is always drained. It deliberately keeps no deadline for
  * starting, jobs or pings: the pool does.
  */
-import { createError, type TroupeError } from '../base/errors.ts';
+import { createError, plainText, type TroupeError } from '../base/errors.ts';
 import type { ChildPort, Host, ProcessEnd, Timer } from '../base/host.ts';
 import { fits, integer, listOf, ms, object, oneOf, refuse, resolveOptions, text } from '../base/options.ts';
-import { type Launch, type LaunchOptions, planLaunch } from './launch.ts';
+import { type Launch, type LaunchOptions, planLaunch, verifyLaunch } from './launch.ts';
 import { type ParentMessage, PROTOCOL_VERSION, readWorkerMessage, type WorkerMessage } from './messages.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { cut } from './running-job.ts';
@@ -99,6 +99,7 @@ export const childProcess = (options: ChildProcessOptions): WorkerKind => {
   const limits: Limits = { ...resolved, maxBufferedBytes };
   return Object.freeze({
     name: launch.name,
+    verify: () => verifyLaunch(launch),
     open: (host: Host, id: string, listeners: WorkerPortListeners) =>
       new ChildProcessPort({ host, id, listeners, launch, limits }),
   });
@@ -226,7 +227,7 @@ class ChildProcessPort implements WorkerPort {
     try {
       this.#decoder.push(chunk);
     } catch (error) {
-      const why = (error as Error).message;
+      const why = plainText(error as Error);
       this.#break(createError('ERR_WORKER_PROTOCOL', { worker: this.#id, why }, { cause: error }));
     }
     this.#watchFrame(this.#frames > before);

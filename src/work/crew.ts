@@ -60,7 +60,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
   readonly #stopListening: () => void;
   #lost: Seat | undefined;
   #lastCrashAt = Number.NEGATIVE_INFINITY;
-  #lastCause: string | undefined;
+  #lastCrash: TroupeError | undefined;
   #hired = 0;
   #probeTimer: Timer | undefined;
   #closing = false;
@@ -89,7 +89,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
         scheduleProbe: () => this.#scheduleProbe(),
         startProbe: () => this.#startProbe(),
         cancelProbe: () => this.#cancelProbe(),
-        rejectWaiting: () => desk.turnAwayAll(this.#degradedError()),
+        rejectWaiting: () => desk.turnAwayAll(desk.degradedError(this.host.monotonic())),
         announceDegraded: () => this.#announceDegraded(),
         announceRestored: () => this.events.emit('pool.restored', { path: this.path }),
         fillPlaces: () => this.#fillPlaces(),
@@ -111,6 +111,15 @@ export class Crew implements WorkerOwner, DeskKeeper {
 
   get workers(): readonly PoolWorker[] {
     return this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
+  }
+
+  get lastCrash(): TroupeError | undefined {
+    return this.#lastCrash;
+  }
+
+  /** Whether jobs are let in, and at least one worker is there to do them. */
+  get isReady(): boolean {
+    return this.#desk.admission === 'admit' && this.workers.some(({ fit }) => fit);
   }
 
   /** The places without a worker, and what becomes of them. */
@@ -151,7 +160,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     // From here on nothing is tried again: nobody would be there to try it.
     this.#closing = true;
     this.#desk.turnAwayAll(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
-    for (const worker of this.workers) worker.forsake(this.#endError(reason, worker.jobName));
+    for (const worker of this.workers) worker.forsake(this.#endError(reason, worker));
     this.#send({ type: 'close.wanted' });
   }
 
@@ -165,7 +174,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#desk.end(this, this.#endError(reason, undefined));
     for (const seat of this.#seats) {
       seat.timer?.cancel();
-      seat.worker?.forsake(this.#endError(reason, seat.worker.jobName));
+      seat.worker?.forsake(this.#endError(reason, seat.worker));
       seat.worker?.condemn('pool_ended');
     }
     this.#tellDrained?.();
@@ -232,7 +241,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     const now = this.host.monotonic();
     if (now - this.#lastCrashAt >= this.settings.crashLoop.forgetMs) this.#desk.crashesInRow = 0;
     this.#lastCrashAt = now;
-    this.#lastCause = worker.endError().message;
+    this.#lastCrash = worker.crashError();
     this.#desk.crashesInRow += 1;
     const proven = worker.jobsSucceeded > 0 || worker.livedMs >= this.settings.replaceBackoff.stableMs;
     seat.failures = proven ? 1 : seat.failures + 1;
@@ -311,16 +320,9 @@ export class Crew implements WorkerOwner, DeskKeeper {
   }
 
   #announceDegraded(): void {
-    const { crashesInRow: crashes } = this.#desk;
+    const { crashesInRow: crashes, lastCrash } = this.#desk;
     const retryAfterMs = this.#desk.retryAfterMs(this.host.monotonic());
-    this.events.emit('pool.degraded', { path: this.path, crashes, retryAfterMs });
-  }
-
-  #degradedError(): TroupeError {
-    const { crashesInRow: crashes } = this.#desk;
-    const retryAfterMs = this.#desk.retryAfterMs(this.host.monotonic());
-    const data = { pool: this.path, crashes, retryAfterMs, lastCrash: this.#lastCause };
-    return createError('ERR_POOL_DEGRADED', data, { stack: false });
+    this.events.emit('pool.degraded', { path: this.path, crashes, retryAfterMs, lastCrash });
   }
 
   #closeWorkers(): void {
@@ -335,8 +337,17 @@ export class Crew implements WorkerOwner, DeskKeeper {
     if (this.#closing && this.#seats.every(({ worker }) => worker === undefined)) this.#tellDrained?.();
   }
 
-  #endError(reason: ExitReason, job: string | undefined): TroupeError {
-    const data = { target: this.path, reason: describeReason(reason), message: job ?? 'a job' };
+  /** What is owed to the job of a worker, or to a job that has none. */
+  #endError(exit: ExitReason, worker: PoolWorker | undefined): TroupeError {
+    const reason = describeReason(exit);
+    const job = worker?.jobName;
+    if (worker !== undefined && job !== undefined && this.#drained !== undefined)
+      return createError(
+        'ERR_JOB_CUT_OFF',
+        { job, worker: worker.name, pool: this.path, reason },
+        { stack: false },
+      );
+    const data = { target: this.path, reason, message: job ?? 'a job' };
     const outcome = job === undefined ? 'not_started' : 'unknown';
     return createError('ERR_CALLEE_ENDED', data, { outcome, stack: false });
   }

@@ -7,7 +7,7 @@
  * verdict of the pool's chart, which the crew writes here; which workers exist is the crew's business.
  */
 import type { AdmissionVerdict } from '../../actors/pool.machine.ts';
-import { createError, type TroupeError } from '../base/errors.ts';
+import { createError, plainText, type TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { check, text } from '../base/options.ts';
 import type { EventStream } from '../base/telemetry.ts';
@@ -44,6 +44,8 @@ export interface DeskKeeper {
   /** Its workers are asked to end: it serves no more. */
   readonly closing: boolean;
   readonly workers: readonly PoolWorker[];
+  /** The last crash of a worker, if any. */
+  readonly lastCrash: TroupeError | undefined;
   /**
    * Resolves when all that was let in has settled and all workers are gone. At `untilMs` whatever is left is told `reason`, and
    * the workers are closed.
@@ -212,6 +214,20 @@ export class Desk implements TicketDesk, LeaseDesk {
     return Math.ceil(Math.max(this.retryAt - now, this.#options.replaceBackoff.baseMs));
   }
 
+  /** Why nobody is let in while crashes loop. */
+  degradedError(now: number): TroupeError {
+    const { path: pool, crashesInRow: crashes, lastCrash } = this;
+    const cause = this.#keeper?.lastCrash;
+    const data = { pool, crashes, retryAfterMs: this.retryAfterMs(now), lastCrash };
+    return createError('ERR_POOL_DEGRADED', data, { cause, stack: false });
+  }
+
+  /** The last crash, in words. */
+  get lastCrash(): string {
+    const crash = this.#keeper?.lastCrash;
+    return crash === undefined ? 'unknown' : plainText(crash);
+  }
+
   // ── for tickets and leases ────────────────────────────────────────────────────────────────
 
   get serves(): boolean {
@@ -226,6 +242,22 @@ export class Desk implements TicketDesk, LeaseDesk {
     ticket.wait(now);
     this.#line.unshift(ticket);
     if (this.#idle.length > 0) this.#dispatch();
+  }
+
+  /** Why no worker came: where some are not there, that is said, with the crash that may have led to it. */
+  checkoutError(timeoutMs: number): TroupeError {
+    const { size } = this.#options;
+    const workers = this.#keeper?.workers ?? [];
+    const starting = workers.filter(({ info }) => info === undefined).length;
+    const failed = size - workers.length;
+    const absent = starting + failed;
+    const standing =
+      absent === 0
+        ? ''
+        : `; ${absent} of ${size} workers are not there: ${starting} starting, ${failed} failed`;
+    const data = { pool: this.path, timeoutMs, standing, size, starting, failed };
+    const cause = absent === 0 ? undefined : this.#keeper?.lastCrash;
+    return createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { cause, stack: false });
   }
 
   leaveLine(ticket: Ticket): void {
@@ -299,17 +331,11 @@ export class Desk implements TicketDesk, LeaseDesk {
   }
 
   #notAdmitted(now: number): Promise<never> {
-    const data = { pool: this.path };
     switch (this.admission) {
-      case 'refuse_crash_loop': {
-        const retryAfterMs = this.retryAfterMs(now);
-        const crashes = this.crashesInRow;
-        return this.#refuse(
-          createError('ERR_POOL_DEGRADED', { ...data, crashes, retryAfterMs }, { stack: false }),
-        );
-      }
+      case 'refuse_crash_loop':
+        return this.#refuse(this.degradedError(now));
       case 'refuse_draining':
-        return this.#refuse(createError('ERR_POOL_DRAINING', data, { stack: false }));
+        return this.#refuse(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
       default:
         return this.#refuseClosed();
     }
@@ -337,7 +363,8 @@ export class Desk implements TicketDesk, LeaseDesk {
   }
 
   #lateError(): TroupeError {
-    return createError('ERR_POOL_CHECKOUT_TIMEOUT', { pool: this.path, timeoutMs: 0 }, { stack: false });
+    const data = { pool: this.path, timeoutMs: 0, standing: '' };
+    return createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { stack: false });
   }
 
   readonly #hand = (worker: PoolWorker, now: number): WorkerLease => {

@@ -1,7 +1,7 @@
 /**
  * Workers that are handlers in this process, each with a resource of its own if it wants one: a database
- * connection, a parser, a model. Nothing is copied: handlers get the very arguments, callers the very
- * results.
+ * connection, a parser, a model. Nothing is copied or checked: handlers get the very arguments, callers the very
+ * results, whether or not a worker process could be sent them.
  *
  * Invariants: those of `worker-port.ts`; what `create` gave is destroyed exactly once, also when it came too
  * late. JavaScript cannot be killed: after `kill` a job that ignores its signal runs on as a straggler, named
@@ -58,7 +58,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Workers in this process.
+ * Workers in this process. Arguments and results are not copied, nor checked to be JSON as those of `childProcess` are: what works
+ * here may be refused there (BigInts, circles, class instances, functions).
  *
  * @example inProcess({ create: connect, handlers: { ask: (sql, { resource }) => resource.query(sql) } })
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN

@@ -5,11 +5,11 @@
  * deadline covers its wait, its run and its retries. It is tried again only where it is idempotent and its worker died
  * under it. Which worker it gets, and when, is the desk's business.
  */
+import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
-import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import type { PoolWorker } from './pool-worker.ts';
 import type { Waiting } from './wait-queue.ts';
 import type { WorkerFailure } from './worker-port.ts';
@@ -43,6 +43,8 @@ export interface TicketDesk {
   /** It is about to be tried again. */
   retried(): void;
   leaveLine(ticket: Ticket): void;
+  /** Why no worker came. */
+  checkoutError(timeoutMs: number): TroupeError;
   settled(ending: Ending): void;
 }
 
@@ -282,10 +284,8 @@ export class Job extends Ticket implements Assignment {
 
   protected expired(waitedMs: number): void {
     if (this.settled) return;
-    if (this.#lastDeath === undefined) {
-      const data = { pool: this.desk.path, timeoutMs: waitedMs };
-      this.#fail('expired', createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { stack: false }));
-    } else if (this.desk.host.monotonic() >= this.deadline) this.#fail('timed_out', this.#timeoutError());
+    if (this.#lastDeath === undefined) this.#fail('expired', this.desk.checkoutError(waitedMs));
+    else if (this.desk.host.monotonic() >= this.deadline) this.#fail('timed_out', this.#timeoutError());
     else this.#fail('lost', this.#lastDeath);
   }
 
@@ -349,9 +349,7 @@ export class LeaseTicket<L extends WorkerHolder> extends Ticket {
   }
 
   protected expired(waitedMs: number): void {
-    if (this.settled) return;
-    const data = { pool: this.desk.path, timeoutMs: waitedMs };
-    this.#fail('expired', createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { stack: false }));
+    if (!this.settled) this.#fail('expired', this.desk.checkoutError(waitedMs));
   }
 
   #fail(ending: Ending, error: TroupeError): void {

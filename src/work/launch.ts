@@ -4,9 +4,11 @@
  * Invariant: the environment is an allow-list, so that no secret of the service reaches a worker unasked; no
  * shell is involved; secrets belong in `env`, never in `args`, which every user of the machine can read.
  */
+import { existsSync } from 'node:fs';
 import { basename, delimiter, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { createError } from '../base/errors.ts';
 import type { ProcessSpec } from '../base/host.ts';
 import { refuse } from '../base/options.ts';
 import { pythonSdkFolder } from './assets.ts';
@@ -51,7 +53,21 @@ type Language = 'node' | 'python' | 'any';
 export interface Launch {
   readonly name: string;
   readonly spec: ProcessSpec;
+  /** The file that must exist, where that is known: a `command` of one's own may look for it elsewhere. */
+  readonly module: string | undefined;
 }
+
+/** What Node adds to the name of a module that does not exist by itself. */
+const NODE_ENDINGS: readonly string[] = ['', '.js', '.json', '.node'];
+
+/** Refuses a launch that is bound to fail. @throws ERR_WORKER_START */
+export const verifyLaunch = ({ name, module }: Launch): void => {
+  if (module === undefined) return;
+  const endings = name === 'node' ? NODE_ENDINGS : [''];
+  if (endings.some((ending) => existsSync(module + ending))) return;
+  const why = `its module ${module} does not exist`;
+  throw createError('ERR_WORKER_START', { worker: `a ${name} worker`, why, module });
+};
 
 /** Works out what to spawn. Reads this process's environment now, once. */
 export const planLaunch = (where: string, options: LaunchOptions): Launch => {
@@ -71,7 +87,11 @@ export const planLaunch = (where: string, options: LaunchOptions): Launch => {
     protocolFds: descriptors === 'own',
     ...(cwd === undefined ? {} : { cwd }),
   };
-  return { name: spoken === 'any' ? basename(spec.command) : spoken, spec: Object.freeze(spec) };
+  return {
+    name: spoken === 'any' ? basename(spec.command) : spoken,
+    spec: Object.freeze(spec),
+    module: command === undefined ? path : undefined,
+  };
 };
 
 const pathOf = (module: string | URL): string =>

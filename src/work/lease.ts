@@ -21,9 +21,9 @@ export interface Lease {
    * Runs a job on this worker, one at a time. It is never tried on another.
    *
    * @throws ERR_LEASE_OVER, ERR_JOB_INVALID, ERR_JOB_FAILED, ERR_JOB_TIMEOUT, ERR_JOB_ABORTED, ERR_WORKER_EXITED,
-   *   ERR_WORKER_PROTOCOL
+   *   ERR_WORKER_PROTOCOL, ERR_JOB_CUT_OFF, ERR_CALLEE_ENDED
    */
-  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown>;
+  run<T = unknown>(name: string, args?: unknown, options?: JobOptions): Promise<T>;
   /** Gives the worker back. Only the first time counts. */
   release(): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -61,7 +61,7 @@ export class WorkerLease implements Lease, WorkerHolder {
     return this.#active;
   }
 
-  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown> {
+  run<T>(name: string, args?: unknown, options?: JobOptions): Promise<T> {
     if (!this.#active) {
       const data = { pool: this.#desk.path, worker: this.#worker.id, job: name };
       return rejectLater(createError('ERR_LEASE_OVER', data));
@@ -72,7 +72,7 @@ export class WorkerLease implements Lease, WorkerHolder {
     }
     return this.#desk.runOn(this.#worker, { name, args, options }, (job) => {
       this.#job = job;
-    });
+    }) as Promise<T>;
   }
 
   release(): void {

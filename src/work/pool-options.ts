@@ -45,7 +45,10 @@ export interface PoolOptions {
   readonly cancelGraceMs?: number;
   /** How long a worker that was told to end may take before it is killed, ms. Default 1,000. */
   readonly closeGraceMs?: number;
-  /** How long a worker is idle before it is asked for a sign of life, ms. Default 2,000. */
+  /**
+   * How long a worker is idle before it is asked for a sign of life, ms. Default 2,000. As often a busy one is looked at: it is
+   * killed if the system holds it stopped (SIGSTOP); otherwise it answers to its job's deadline only.
+   */
   readonly pingEveryMs?: number;
   /** How long it has to answer, ms. Default 2,000. After the first miss it gets no work. */
   readonly pingTimeoutMs?: number;

@@ -67,6 +67,8 @@ export class PoolWorker implements WorkerPortListeners {
   #readyAt = 0;
   #job: Assignment | undefined;
   #jobId = 0;
+  /** The job it ended under. */
+  #lastJob: string | undefined;
   #checkedOut = false;
   /** Who keeps it between jobs. */
   #holder: WorkerHolder | undefined;
@@ -92,6 +94,8 @@ export class PoolWorker implements WorkerPortListeners {
       ping: (id) => this.#ping(id),
       idleSince: () => (this.takesWork ? this.#life.since : undefined),
       isTaken: () => this.#checkedOut,
+      isStopped: () => this.#port?.stopped === true,
+      stopped: () => this.condemn('stopped'),
       passed: () => this.#step(CHECK_PASSED, 'health_restored'),
       missed: (misses) => this.#missed(misses),
     });
@@ -116,6 +120,11 @@ export class PoolWorker implements WorkerPortListeners {
   /** Whether it ended otherwise than asked to. */
   get crashed(): boolean {
     return !this.#dismissed;
+  }
+
+  /** Whether it takes work, now or when it is given back. */
+  get fit(): boolean {
+    return this.#life.isFit;
   }
 
   get gone(): boolean {
@@ -257,6 +266,11 @@ export class PoolWorker implements WorkerPortListeners {
     return startError(this.#report);
   }
 
+  /** Why it is not there any more, whatever it was doing. */
+  crashError(): TroupeError {
+    return this.info === undefined ? this.startError() : endError(this.#report, this.#lastJob);
+  }
+
   // ── what its port tells ───────────────────────────────────────────────────────────────────
 
   ready(info: WorkerReady): void {
@@ -323,12 +337,14 @@ export class PoolWorker implements WorkerPortListeners {
     this.#step(PORT_LOST, how, now);
     const job = this.#job;
     this.#job = undefined;
+    this.#lastJob = job?.name;
     if (job !== undefined) job.died(endError(this.#report, job.name), now);
     const { events, path } = this.#owner;
     if (events.active) {
       const cause = this.#breach ?? end.error;
       const { lastStderr } = end;
-      events.emit('pool.worker.ended', { path, worker: this.id, pid: this.pid, how, cause, lastStderr });
+      const facts = { path, worker: this.id, pid: this.pid, how, lastStderr };
+      events.emit('pool.worker.ended', cause === undefined ? facts : { ...facts, cause });
     }
     this.#step(PORT_ENDED, how, now);
   }

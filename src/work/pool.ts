@@ -72,13 +72,14 @@ export interface DrainOptions {
 /** What outside code uses. It follows restarts. */
 export interface PoolHandle extends Handle {
   /**
-   * Runs a job on a worker and resolves with what its handler returned. One deadline covers the wait, the run and the retries.
+   * Runs a job on a worker and resolves with what its handler returned, which `T` claims and nobody checks. One deadline covers the
+   * wait, the run and the retries.
    *
    * @throws ERR_POOL_QUEUE_FULL, ERR_POOL_DEGRADED, ERR_POOL_DRAINING, ERR_POOL_ABORTED, ERR_POOL_CHECKOUT_TIMEOUT,
    *   ERR_JOB_INVALID: it never ran; ERR_JOB_FAILED: its handler threw; ERR_JOB_TIMEOUT, ERR_JOB_ABORTED,
-   *   ERR_WORKER_EXITED, ERR_WORKER_PROTOCOL, ERR_CALLEE_ENDED: how far it came is unknown
+   *   ERR_WORKER_EXITED, ERR_WORKER_PROTOCOL, ERR_JOB_CUT_OFF, ERR_CALLEE_ENDED: how far it came is unknown
    */
-  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown>;
+  run<T = unknown>(name: string, args?: unknown, options?: JobOptions): Promise<T>;
   /**
    * Takes a worker for a while; jobs of others do not come between. Release it, or use `await using`.
    *
@@ -119,8 +120,8 @@ class Pool implements PoolHandle {
     return this.#place.ref();
   }
 
-  run(name: string, args?: unknown, options?: JobOptions): Promise<unknown> {
-    return this.#desk.run(name, args, options);
+  run<T>(name: string, args?: unknown, options?: JobOptions): Promise<T> {
+    return this.#desk.run(name, args, options) as Promise<T>;
   }
 
   lease(options?: CheckoutOptions): Promise<Lease> {
@@ -215,13 +216,16 @@ class PoolActor implements Behaviour {
       status: waits ? 'backing off' : 'vacant',
     }));
     const facts = { workers: this.#crew.workers.length, idle, waiting, leases };
-    return { state: this.#crew.state, facts, absent };
+    return { state: this.#crew.state, ready: this.#crew.isReady, facts, absent };
   }
 }
 
 /**
  * A pool of workers, as a spec: start it in a tree, and `app.get(spec)` gives its {@link PoolHandle}. Defaults: 4 workers, 5,000 ms
  * until a job must have one, 1,000 jobs waiting, 30,000 ms a job, not retried, 5 crashes in a row a crash loop.
+ *
+ * It does not start where a worker's module does not exist (ERR_WORKER_START). It is ready for an application's health while a worker is
+ * fit and jobs are let in.
  *
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
  */
@@ -231,7 +235,10 @@ export const pool = (id: string, options: PoolOptions): Spec<PoolHandle> => {
   const logic: Logic<PoolHandle> = {
     kind: 'pool',
     share: (place) => new Desk(place, resolved),
-    start: (context) => new PoolActor(context, resolved),
+    start: (context) => {
+      for (const kind of resolved.kinds) kind.verify?.();
+      return new PoolActor(context, resolved);
+    },
     handle: (place) => new Pool(place, resolved),
   };
   return createSpec(id, logic, {

@@ -2,7 +2,7 @@
  * The signs of life of one worker: pings while it is idle, a deadline for each answer, and the count of those missed in a row.
  *
  * Invariants: at most one ping is awaited; a worker that somebody has is neither pinged nor blamed, for it answers to the
- * deadline of what it runs; time in which the loop was held is never held against it. What a miss leads to is the chart's.
+ * deadline of what it runs, unless the system holds it stopped: then it answers to nothing, and that is told; time in which the loop was held is never held against it. What a miss leads to is the chart's.
  */
 import type { Host, Timer } from '../base/host.ts';
 
@@ -19,6 +19,10 @@ export interface PulseSubject {
   idleSince(): number | undefined;
   /** Whether somebody has it. */
   isTaken(): boolean;
+  /** Whether the system holds it stopped. */
+  isStopped(): boolean;
+  /** It is taken, and stopped. */
+  stopped(): void;
   passed(): void;
   missed(misses: number): void;
 }
@@ -91,6 +95,7 @@ export class Pulse {
     // Before the ping: whoever is told of it may stop the pulse.
     this.#arm(isDue ? pingEveryMs : pingEveryMs - idleMs);
     if (isDue && !this.#awaited) this.probe();
+    else if (this.#subject.isTaken() && this.#subject.isStopped()) this.#subject.stopped();
   }
 
   #armPong(delayMs: number): void {

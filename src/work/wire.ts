@@ -78,11 +78,21 @@ interface Flaw {
 
 const flaw = (why: string): Flaw => ({ why, keys: [] });
 
-const pathOf = ({ keys }: Flaw): string =>
-  keys
+/** Keys of a path that are shown, and characters of a key: a circle is as deep as is looked. */
+const SHOWN_KEYS = 8;
+const LONGEST_KEY = 40;
+
+const pathOf = ({ keys }: Flaw): string => {
+  if (keys.length === 0) return 'it';
+  const more = keys.length > SHOWN_KEYS ? `… (${keys.length - SHOWN_KEYS} levels more)` : '';
+  const shown = keys
     .reverse()
-    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${key}`))
-    .join('') || 'it';
+    .slice(0, SHOWN_KEYS)
+    .map((key, i) =>
+      typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${key.slice(0, LONGEST_KEY)}`,
+    );
+  return shown.join('') + more;
+};
 
 /**
  * The first flaw of a value. JSON.stringify would drop functions, turn NaN into null and Maps into `{}`:

@@ -1,5 +1,5 @@
 /** The end of a worker in words and as errors: for whoever waited for its job, for its start, or for nothing at all. */
-import { createError, type TroupeError } from '../base/errors.ts';
+import { createError, isTroupeError, plainText, type TroupeError } from '../base/errors.ts';
 import type { WorkerEnd } from './worker-port.ts';
 
 /** What is known of a worker that has ended, or is about to. */
@@ -26,9 +26,36 @@ export const describeEnd = ({ end, killedFor }: EndReport): string => {
   return killedFor === undefined ? plainly(end) : `${plainly(end)}, killed: ${killedFor}`;
 };
 
+/** Characters of a printed line that go into a message; the whole is in `lastStderr`. */
+const LONGEST_TELLING = 200;
+
+const cut = (line: string): string =>
+  line.length <= LONGEST_TELLING ? line : `${line.slice(0, LONGEST_TELLING)}…`;
+
+/** `Error: …`, `TypeError [ERR_X]: …`, `ModuleNotFoundError: …`, `python3: can't open file …`. */
+const NAMES_ERROR = /^(?:[\w$.]*(?:Error|Exception)(?: \[\w+\])?: |\S*python[\d.]*: )\S/;
+
+/** Where Node says that it was thrown, on a line before: `/srv/worker.ts:1`. */
+const NAMES_PLACE = /^(?!node:)\S.*:\d+$/;
+
+/** The first printed line that names an error, and where, if a line before says so. */
+export const tellingLine = (lines: readonly string[]): string | undefined => {
+  const at = lines.findIndex((line) => NAMES_ERROR.test(line));
+  if (at < 0) return undefined;
+  const place = lines.slice(0, at).find((line) => NAMES_PLACE.test(line));
+  return place === undefined ? cut(lines[at] as string) : `${cut(lines[at] as string)} (${cut(place)})`;
+};
+
+/** How it ended, and what it said last where that names an error. */
+const howOf = (report: EndReport): string => {
+  const how = describeEnd(report);
+  const line = tellingLine(report.end?.lastStderr ?? []);
+  return line === undefined ? how : `${how}: ${line}`;
+};
+
 const factsOf = (report: EndReport) => ({
   worker: report.worker,
-  how: describeEnd(report),
+  how: howOf(report),
   pid: report.pid,
   code: report.end?.code ?? null,
   signal: report.end?.signal ?? null,
@@ -41,14 +68,21 @@ export const endError = (report: EndReport, job = 'no job'): TroupeError => {
   const data = { ...factsOf(report), job };
   if (breach === undefined)
     return createError('ERR_WORKER_EXITED', data, { cause: end?.error, stack: false });
-  const why = breach.message;
+  const why = isTroupeError(breach, 'ERR_WORKER_PROTOCOL') ? breach.data['why'] : plainText(breach);
   return createError('ERR_WORKER_PROTOCOL', { ...data, why }, { cause: breach, stack: false });
 };
+
+/** It ended well, or was killed for its silence: what it ran may be no worker at all. */
+const mayBeNoWorker = ({ end, killedFor }: EndReport): boolean =>
+  end !== undefined && (killedFor === undefined ? end.code === 0 : killedFor === 'not_ready_in_time');
 
 /** What is owed to whoever waited for its start. */
 export const startError = (report: EndReport): TroupeError => {
   const { breach, end } = report;
   if (breach !== undefined) return breach;
   const facts = factsOf(report);
-  return createError('ERR_WORKER_START', { ...facts, why: facts.how }, { cause: end?.error, stack: false });
+  const why = mayBeNoWorker(report)
+    ? `${facts.how}, before it was ready: does it serve as a worker?`
+    : facts.how;
+  return createError('ERR_WORKER_START', { ...facts, why }, { cause: end?.error, stack: false });
 };

@@ -67,6 +67,11 @@ export class WorkerLife {
     return this.#lease === 'offer' && this.#sound;
   }
 
+  /** Whether it takes work, now or when it is given back. */
+  get isFit(): boolean {
+    return this.#lease !== 'never' && this.#sound;
+  }
+
   /** Whether it will never be given work again. */
   get isOver(): boolean {
     return this.#lease === 'never';

@@ -14,10 +14,16 @@
 import type { TroupeError } from '../base/errors.ts';
 import type { Host, ProcessEnd } from '../base/host.ts';
 
-/** How a pool makes its workers. Frozen data and a verb: opening is the only thing it does. */
+/** How a pool makes its workers: frozen data and verbs. */
 export interface WorkerKind {
   /** A word for logs and `tree()`: `node`, `python`, `in-process`, or the command's base name. */
   readonly name: string;
+  /**
+   * Whether its workers can start at all, as far as that is known without starting one. Asked when the pool starts.
+   *
+   * @throws ERR_WORKER_START
+   */
+  verify?(): void;
   /** Starts one worker. Never throws for what the worker does: a failed start is an `ended` with `error`. */
   open(host: Host, id: string, listeners: WorkerPortListeners): WorkerPort;
 }

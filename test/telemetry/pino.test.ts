@@ -34,6 +34,16 @@ const setUp = async (level: string) => {
 };
 
 describe('logTo', () => {
+  it('writes no error where an event has none', async () => {
+    const { system, lines } = await setUp('info');
+    const end = { path: 'pool', worker: 'worker-1', pid: 1, how: 'exit code 1', lastStderr: [] };
+    system.events.emit('pool.worker.ended', { ...end, cause: undefined });
+    system.events.emit('pool.worker.ended', { ...end, cause: new Error('spawn') });
+    const [without, withOne] = lines.filter(({ event }) => event === 'pool.worker.ended');
+    expect(without).not.toHaveProperty('err');
+    expect(withOne?.['err']).toMatchObject({ message: 'spawn' });
+  });
+
   it('writes a crash report with reason, last message and restart count, from a child logger of the place', async () => {
     const { host, system, till, lines } = await setUp('info');
     for (let i = 0; i < 2; i++) {

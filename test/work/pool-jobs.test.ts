@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { codeOf, fateOf, stage } from './pool-stage.ts';
 
@@ -206,6 +207,22 @@ describe('a job past its deadline', () => {
 });
 
 describe('an aborted job', () => {
+  it('listens to the signal that it shares with others but once, and to none when all are done', async () => {
+    const { host, pool } = await stage();
+    const { signal } = new AbortController();
+    for (let round = 0; round < 2; round++) {
+      const jobs = Array.from({ length: 20 }, (_, n) => pool.run<number>('x', n, { signal }));
+      const leases = Array.from({ length: 20 }, () =>
+        pool.use((lease) => lease.run<string>('y', 'z'), { signal }),
+      );
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      const sum = (await host.runUntil(Promise.all(jobs))).reduce((a, b) => a + b, 0);
+      const words = (await host.runUntil(Promise.all(leases))).map((word) => word.toUpperCase());
+      expect([sum, words.length]).toEqual([190, 20]);
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+    }
+  });
+
   it('leaves the line, not started', async () => {
     const { host, pool, kind } = await stage({ size: 1 });
     const controller = new AbortController();

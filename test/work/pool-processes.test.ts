@@ -121,6 +121,20 @@ describe.each([
     },
   );
 
+  it_('tries the idempotent job of a stopped worker on another one long before its deadline', async () => {
+    const stage = await open({ worker, pingEveryMs: 200 });
+    const started = taken(stage);
+    const ended = stage.next('pool.worker.ended');
+    const fate = fateOf(stage.pool.run('slow', { ms: 200 }, { idempotent: true, timeoutMs: 600_000 }));
+    const pid = await started;
+    process.kill(pid, 'SIGSTOP');
+    expect(await ended).toMatchObject({ pid, how: 'signal SIGKILL, killed: stopped' });
+    const { value } = await fate;
+    expect(typeof value).toBe('number');
+    expect(value).not.toBe(pid);
+    await gone(pid);
+  });
+
   it_('uses a worker again that gave up its job when asked to', async () => {
     const stage = await open({ worker, size: 1 });
     const before = [...stage.pids];

@@ -77,10 +77,22 @@ describe('a pool that stops', () => {
     const waiting = fateOf(pool.run('y'));
     await host.runUntil(system.stop(pool, { reason: 'shutdown', timeoutMs: 2_000 }));
     expect(host.monotonic()).toBeLessThanOrEqual(2_000);
-    expect(running.error).toMatchObject({ code: 'ERR_CALLEE_ENDED', outcome: 'unknown' });
+    expect(running.error).toMatchObject({ code: 'ERR_JOB_CUT_OFF', outcome: 'unknown' });
     expect(waiting.error).toMatchObject({ code: 'ERR_POOL_DRAINING', outcome: 'not_started' });
     expect(kind.live).toEqual([]);
     expect(host.pendingTimers()).toEqual([]);
+  });
+
+  it('tells the job of a drain that was too short, and one on a lease, that they were cut off', async () => {
+    const { host, pool } = await stage();
+    const lease = await host.runUntil(pool.lease());
+    const jobs = [lease.run('x', { do: 'hang' }), pool.run('y', { do: 'hang' })].map(fateOf);
+    await host.runUntil(pool.drain({ timeoutMs: 100 }));
+    for (const { error, settled } of jobs) {
+      expect(error).toMatchObject({ code: 'ERR_JOB_CUT_OFF', outcome: 'unknown' });
+      expect(settled).toBe(1);
+    }
+    expect(host.monotonic()).toBe(100);
   });
 
   it('kills workers that do not end when asked to', async () => {

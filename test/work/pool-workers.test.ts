@@ -219,6 +219,31 @@ describe('a busy worker', () => {
   });
 });
 
+describe('a busy worker', () => {
+  it('that the system holds stopped is killed at the ping interval, and its idempotent job tried on another', async () => {
+    const { host, pool, of } = await stage({ size: 1, pingEveryMs: 1_000 });
+    const fate = fateOf(pool.run('x', { do: 'stop' }, { idempotent: true, timeoutMs: 60_000 }));
+    await host.advance(999);
+    expect(of('pool.worker.ended')).toEqual([]);
+    await host.advance(1);
+    expect(of('pool.worker.ended')).toMatchObject([{ how: 'signal SIGKILL, killed: stopped' }]);
+    expect(of('pool.job.retried').length).toBe(1);
+    expect(fate.status).toBe('pending');
+    await host.advance(1_000);
+    expect(fate.error).toMatchObject({ code: 'ERR_WORKER_EXITED', outcome: 'unknown' });
+  });
+
+  it('that runs, however long and deaf, answers to the deadline of its job only', async () => {
+    const { host, pool, kind } = await stage({ size: 1, pingEveryMs: 100, pingMisses: 1 });
+    const fate = fateOf(pool.run('x', { do: 'freeze' }, { timeoutMs: 20_000 }));
+    await host.advance(19_999);
+    expect(fate.status).toBe('pending');
+    expect(kind.ports[0]).toMatchObject({ killed: false, pings: 0 });
+    await host.advance(1);
+    expect(fate.error?.code).toBe('ERR_JOB_TIMEOUT');
+  });
+});
+
 describe('a crash loop', () => {
   it('degrades the pool at the fifth crash in a row: jobs are refused with when to come again', async () => {
     const { host, pool, of } = await stage({ size: 1, replaceBackoff: { jitter: 'none' } });

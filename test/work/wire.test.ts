@@ -120,6 +120,16 @@ describe('what is sent', () => {
   const circle: Record<string, unknown> = {};
   circle['again'] = circle;
 
+  it('is refused with the beginning of a long way to the flaw, in so many words', () => {
+    const refusal = refusalOf(() => encodeFrame({ args: circle }, WIRE_LIMITS, 'count'));
+    expect(refusal.message).toBe(
+      `job count cannot be sent: args${'.again'.repeat(7)}… (56 levels more) nests too deeply, ` +
+        'or in a circle [ERR_JOB_INVALID]',
+    );
+    const long = refusalOf(() => encodeFrame({ ['k'.repeat(10_000)]: 1n }, WIRE_LIMITS, 'count'));
+    expect(long.message.length).toBeLessThan(150);
+  });
+
   it.each([
     ['a function', { args: { f: () => 1 } }, 'args.f is a function'],
     ['a symbol', { args: [Symbol('s')] }, 'args[0] is a symbol'],
