@@ -8,17 +8,29 @@
  */
 import { setup } from 'xstate';
 
-/** What an admission is answered: let it through, let it through while permits last, or turn it away. */
-export type BreakerVerdict = 'admit' | 'permits' | 'refuse';
+/** What an admission is answered: let through, through while permits last, turned away, or through and not counted. */
+export type BreakerVerdict = 'admit' | 'permits' | 'refuse' | 'bypass';
 
 /** The fact to announce once a step is complete. */
-export type BreakerFact = 'breaker.opened' | 'breaker.half_opened' | 'breaker.closed';
+export type BreakerFact =
+  | 'breaker.opened'
+  | 'breaker.half_opened'
+  | 'breaker.closed'
+  | 'breaker.isolated'
+  | 'breaker.disabled'
+  | 'breaker.observed'
+  | 'breaker.would_have_opened';
 
 export type BreakerEvent =
   | { readonly type: 'window.tripped' }
   | { readonly type: 'wait.elapsed'; readonly nowMs: number; readonly openUntilMs: number }
   | { readonly type: 'probe.succeeded'; readonly successes: number; readonly successThreshold: number }
-  | { readonly type: 'probe.failed' }
+  | { readonly type: 'probe.failed'; readonly failures: number; readonly failuresAllowed: number }
+  | { readonly type: 'restore' }
+  | { readonly type: 'isolate' }
+  | { readonly type: 'disable' }
+  | { readonly type: 'observe' }
+  | { readonly type: 'resume' }
   | { readonly type: 'reset' }
   | { readonly type: 'dispose' };
 
@@ -49,6 +61,7 @@ export const circuitBreakerMachine = setup({
     waitIsOver: ({ event }) => event.type === 'wait.elapsed' && event.nowMs >= event.openUntilMs,
     enoughSuccesses: ({ event }) =>
       event.type === 'probe.succeeded' && event.successes >= event.successThreshold,
+    tooManyFailures: ({ event }) => event.type === 'probe.failed' && event.failures > event.failuresAllowed,
   },
 }).createMachine({
   id: 'circuit-breaker',
@@ -60,11 +73,21 @@ export const circuitBreakerMachine = setup({
       'wait.elapsed': 'An admission or a timer asks whether the wait is over.',
       'probe.succeeded': 'A probe of this generation ended well.',
       'probe.failed': 'A probe of this generation failed, or its watchdog fired.',
-      reset: 'An operator wants a clean start: closed, with nothing counted.',
+      restore: 'An earlier breaker of the same kind had opened, in a process that is gone.',
+      isolate: 'An operator wants no call to pass, whatever the outcomes.',
+      disable: 'An operator wants all calls to pass, uncounted.',
+      observe: 'An operator wants all calls to pass, and to hear when it would have opened.',
+      resume: 'An operator wants it to decide by itself again, with nothing counted.',
+      reset: 'An operator wants a clean start: closed, with nothing counted. What is isolated stays so.',
       dispose: 'What it belongs to has stopped.',
     },
   },
-  on: { dispose: '.disposed' },
+  on: {
+    dispose: '.disposed',
+    isolate: { target: '.isolated', actions: { type: 'announce', params: { fact: 'breaker.isolated' } } },
+    disable: { target: '.disabled', actions: { type: 'announce', params: { fact: 'breaker.disabled' } } },
+    observe: { target: '.observing', actions: { type: 'announce', params: { fact: 'breaker.observed' } } },
+  },
   states: {
     closed: {
       description: 'All calls pass; their outcomes are counted in the window.',
@@ -74,6 +97,7 @@ export const circuitBreakerMachine = setup({
           target: 'open',
           actions: { type: 'announce', params: { fact: 'breaker.opened' } },
         },
+        restore: { target: 'open', actions: { type: 'announce', params: { fact: 'breaker.opened' } } },
         reset: { target: 'closed', reenter: true },
       },
     },
@@ -91,7 +115,7 @@ export const circuitBreakerMachine = setup({
       },
     },
     half_open: {
-      description: 'A few probes pass; enough successes close the breaker, one failure opens it again.',
+      description: 'A few probes pass; enough successes close the breaker, too many failures open it again.',
       entry: [{ type: 'decide', params: { verdict: 'permits' } }, 'beginGeneration', 'grantPermits'],
       exit: 'revokePermits',
       on: {
@@ -101,9 +125,39 @@ export const circuitBreakerMachine = setup({
           actions: { type: 'announce', params: { fact: 'breaker.closed' } },
         },
         'probe.failed': {
+          guard: 'tooManyFailures',
           target: 'open',
           actions: { type: 'announce', params: { fact: 'breaker.opened' } },
         },
+        reset: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
+      },
+    },
+    isolated: {
+      description: 'No call passes until an operator says so.',
+      entry: [{ type: 'decide', params: { verdict: 'refuse' } }, 'beginGeneration'],
+      on: {
+        resume: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
+      },
+    },
+    disabled: {
+      description: 'All calls pass, and nothing is counted, until an operator says so.',
+      entry: [{ type: 'decide', params: { verdict: 'bypass' } }, 'beginGeneration'],
+      on: {
+        resume: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
+        reset: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
+      },
+    },
+    observing: {
+      description:
+        'All calls pass, and their outcomes are counted; when it would open, it says so and counts anew.',
+      entry: [{ type: 'decide', params: { verdict: 'admit' } }, 'beginGeneration', 'clearWindow'],
+      on: {
+        'window.tripped': {
+          target: 'observing',
+          reenter: true,
+          actions: { type: 'announce', params: { fact: 'breaker.would_have_opened' } },
+        },
+        resume: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
         reset: { target: 'closed', actions: { type: 'announce', params: { fact: 'breaker.closed' } } },
       },
     },

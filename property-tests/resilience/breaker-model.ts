@@ -14,7 +14,7 @@ export const REQUIREMENTS = {
   B07: 'half-open: a permit is taken',
   B08: 'half-open: no call enters beyond the permits',
   B09: 'half-open: enough successes close',
-  B10: 'half-open: a failure opens again',
+  B10: 'half-open: too many failures open again',
   B11: 'half-open: a success that is not yet enough frees its permit',
   B12: 'half-open: neutral frees its permit and counts for nothing',
   B13: 'half-open: a probe that nobody settles fails by its watchdog',
@@ -27,6 +27,12 @@ export const REQUIREMENTS = {
   B20: 'a manual record while open moves nothing',
   B21: 'what is over before it begins neither enters nor counts',
   B22: 'inputs that are wrong are refused and change nothing',
+  B23: 'half-open: a failure that is allowed frees its permit',
+  B24: 'isolated: no call enters, and a reset changes nothing',
+  B25: 'isolated: only the last release closes it',
+  B26: 'disabled: calls enter and nothing is counted',
+  B27: 'observing: calls enter, and a trip only counts anew',
+  B28: 'resumed: closed with nothing counted',
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;
@@ -39,10 +45,17 @@ export interface Setting {
         readonly size: number;
         readonly minimumCalls: number;
         readonly failureRate: number;
+      }
+    | {
+        readonly kind: 'time';
+        readonly windowMs: number;
+        readonly minimumCalls: number;
+        readonly failureRate: number;
       };
   readonly openMs: number;
   readonly halfOpenPermits: number;
   readonly successThreshold: number;
+  readonly probeCalls: number;
   readonly watchdogMs: number;
   /** Whether somebody listens, so that a timer half-opens. */
   readonly watched: boolean;
@@ -62,16 +75,27 @@ export interface Out {
   result: Result;
 }
 
+type Refusal = 'ERR_BREAKER_OPEN' | 'ERR_BREAKER_PROBING' | 'ERR_BREAKER_ISOLATED';
+
+/** An outcome in the window. */
+interface Entry {
+  readonly failed: boolean;
+  /** The tenth of a time window in which it ended. */
+  readonly tick: number;
+}
+
 export class BreakerModel {
   readonly setting: Setting;
   readonly met: Set<Requirement>;
-  state: 'closed' | 'open' | 'half_open' = 'closed';
+  state: 'closed' | 'open' | 'half_open' | 'isolated' | 'disabled' | 'observing' = 'closed';
   generation = 1;
   nowMs = 0;
   openUntilMs = Number.POSITIVE_INFINITY;
-  /** Outcomes of this window, oldest first; `true` is a failure. */
-  window: boolean[] = [];
+  /** Outcomes of this window, oldest first. */
+  window: Entry[] = [];
   successes = 0;
+  failedProbes = 0;
+  isolations = 0;
   stale = 0;
   rejected = 0;
   openings = 0;
@@ -87,13 +111,24 @@ export class BreakerModel {
   }
 
   get failures(): number {
-    return this.window.filter(Boolean).length;
+    return this.live.filter(({ failed }) => failed).length;
+  }
+
+  /** Those that a time window still remembers. */
+  get live(): readonly Entry[] {
+    return this.window.filter(({ tick }) => tick > this.tick - 10);
+  }
+
+  private get tick(): number {
+    const { window } = this.setting;
+    return window.kind === 'time' ? Math.floor(this.nowMs / (window.windowMs / 10)) : 0;
   }
 
   /** Lets a call through, or says why not. */
-  admit(kind: Out['kind'], timeoutMs: number | undefined): Out | 'ERR_BREAKER_OPEN' | 'ERR_BREAKER_PROBING' {
+  admit(kind: Out['kind'], timeoutMs: number | undefined): Out | Refusal {
     if (this.state === 'open' && this.nowMs >= this.openUntilMs) this.halfOpen('B05');
     if (this.state === 'open') return this.reject('B04', 'ERR_BREAKER_OPEN');
+    if (this.state === 'isolated') return this.reject('B24', 'ERR_BREAKER_ISOLATED');
     const probe = this.state === 'half_open';
     if (probe && this.probes >= this.setting.halfOpenPermits)
       return this.reject('B08', 'ERR_BREAKER_PROBING');
@@ -148,39 +183,84 @@ export class BreakerModel {
 
   record(judgement: 'success' | 'failure' | 'neutral'): void {
     if (judgement === 'neutral') return;
-    if (this.state === 'closed') this.fold(judgement === 'failure');
-    else if (this.state === 'half_open' && judgement === 'failure') {
+    const failed = judgement === 'failure';
+    if (this.state === 'closed' || this.state === 'observing') this.fold(failed);
+    else if (this.state === 'disabled') this.met.add('B26');
+    else if (this.state === 'half_open') this.probed(failed);
+  }
+
+  private probed(failed: boolean): void {
+    const { successThreshold, probeCalls } = this.setting;
+    if (failed) this.failedProbes += 1;
+    else this.successes += 1;
+    if (this.failedProbes > probeCalls - successThreshold) {
       this.met.add('B10');
       this.open();
-    } else if (this.state === 'half_open') {
-      this.successes += 1;
-      if (this.successes < this.setting.successThreshold) this.met.add('B11');
-      else {
-        this.met.add('B09');
-        this.close();
-      }
+    } else if (failed) this.met.add('B23');
+    else if (this.successes < successThreshold) this.met.add('B11');
+    else {
+      this.met.add('B09');
+      this.close();
     }
   }
 
   private fold(failed: boolean): void {
     this.met.add('B02');
     const { window } = this.setting;
-    if (window.kind === 'consecutive') this.window = failed ? [...this.window, true] : [];
-    else this.window = [...this.window, failed].slice(-window.size);
+    const entry = { failed, tick: this.tick };
+    if (window.kind === 'consecutive') this.window = failed ? [...this.window, entry] : [];
+    else this.window = [...this.live, entry].slice(window.kind === 'count' ? -window.size : 0);
     const trips =
       window.kind === 'consecutive'
         ? this.failures >= window.failures
         : this.window.length >= window.minimumCalls &&
           this.failures / this.window.length >= window.failureRate;
-    if (failed && trips) {
-      this.met.add('B03');
-      this.open();
+    if (!failed || !trips) return;
+    if (this.state === 'observing') {
+      this.met.add('B27');
+      this.enter('observing');
+      return;
     }
+    this.met.add('B03');
+    this.open();
   }
 
   reset(): void {
+    if (this.state === 'isolated') {
+      this.met.add('B24');
+      return;
+    }
     this.met.add('B18');
     this.close();
+  }
+
+  isolate(): void {
+    this.isolations += 1;
+    if (this.isolations === 1) this.enter('isolated');
+  }
+
+  release(): void {
+    if (this.isolations === 0) return;
+    this.isolations -= 1;
+    this.met.add('B25');
+    if (this.isolations === 0) this.close();
+  }
+
+  interfere(state: 'disabled' | 'observing'): void {
+    if (this.isolations === 0) this.enter(state);
+  }
+
+  resume(): void {
+    if (this.state !== 'disabled' && this.state !== 'observing') return;
+    this.met.add('B28');
+    this.close();
+  }
+
+  private enter(state: 'isolated' | 'disabled' | 'observing'): void {
+    this.state = state;
+    this.generation += 1;
+    if (state === 'observing') this.window = [];
+    this.openUntilMs = Number.POSITIVE_INFINITY;
   }
 
   private close(): void {
@@ -202,6 +282,7 @@ export class BreakerModel {
     this.state = 'half_open';
     this.generation += 1;
     this.successes = 0;
+    this.failedProbes = 0;
     this.openUntilMs = Number.POSITIVE_INFINITY;
   }
 

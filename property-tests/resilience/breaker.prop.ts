@@ -22,6 +22,7 @@ interface Real {
   readonly host: SimulatedHost;
   readonly breaker: StandaloneBreaker;
   readonly outs: RealOut[];
+  readonly releases: (() => void)[];
 }
 
 type Command = fc.AsyncCommand<BreakerModel, Real>;
@@ -39,7 +40,7 @@ const compare = async (model: BreakerModel, { host, breaker, outs }: Real): Prom
     rejected: model.rejected,
     openings: model.openings,
     failures: model.failures,
-    calls: model.window.length,
+    calls: model.live.length,
   });
   if (state === 'half_open') expect(successes).toBe(model.successes);
   expect(retryAfterMs).toBe(
@@ -202,6 +203,33 @@ const reset = command('reset', (model, real) => {
   model.reset();
 });
 
+const isolate = command('isolate', (model, real) => {
+  real.releases.push(real.breaker.isolate());
+  model.isolate();
+});
+
+const release = command('release, twice', (model, real) => {
+  const end = real.releases.pop();
+  end?.();
+  end?.();
+  model.release();
+});
+
+const disable = command('disable', (model, real) => {
+  real.breaker.disable();
+  model.interfere('disabled');
+});
+
+const observe = command('observe', (model, real) => {
+  real.breaker.observe();
+  model.interfere('observing');
+});
+
+const resume = command('resume', (model, real) => {
+  real.breaker.resume();
+  model.resume();
+});
+
 const overBefore = command('execute(over before it begins)', async (model, real) => {
   const work = (): never => {
     throw new Error('entered');
@@ -222,7 +250,8 @@ const wrongInput = command('wrong input', async (model, real) => {
     expect(() => real.breaker.admit(bounds as never)).toThrow(/ERR_OPTION_/);
   }
   for (const { admission } of real.outs)
-    if (admission?.admitted) expect(() => admission.settle('slow' as never)).toThrow('ERR_OPTION_INVALID');
+    if (admission?.admitted)
+      expect(() => admission.settle('sluggish' as never)).toThrow('ERR_OPTION_INVALID');
   model.met.add('B22');
 });
 
@@ -244,9 +273,10 @@ const commands: fc.Arbitrary<Command>[] = [
   fc.constant(trip),
   fc.constantFrom(0, 0, 0, 1).map(outwait),
   fc.constantFrom(overBefore, wrongInput, trip, trip, reset),
+  fc.constantFrom(isolate, release, release, disable, observe, resume, resume, trip, trip),
 ];
 
-const setting: fc.Arbitrary<Setting> = fc.record({
+const plain = fc.record({
   window: fc.oneof(
     fc.record({ kind: fc.constant('consecutive' as const), failures: fc.integer({ min: 1, max: 4 }) }),
     fc
@@ -257,6 +287,12 @@ const setting: fc.Arbitrary<Setting> = fc.record({
         failureRate: fc.constantFrom(0.1, 0.3, 0.5, 0.7, 1),
       })
       .map((window) => ({ ...window, minimumCalls: Math.min(window.minimumCalls, window.size) })),
+    fc.record({
+      kind: fc.constant('time' as const),
+      windowMs: fc.constantFrom(10, 20, 70, 200),
+      minimumCalls: fc.integer({ min: 1, max: 4 }),
+      failureRate: fc.constantFrom(0.1, 0.5, 1),
+    }),
   ),
   openMs: fc.integer({ min: 1, max: 50 }),
   halfOpenPermits: fc.integer({ min: 1, max: 3 }),
@@ -264,6 +300,9 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   watchdogMs: fc.integer({ min: 1, max: 50 }),
   watched: fc.boolean(),
 });
+const setting: fc.Arbitrary<Setting> = fc
+  .tuple(plain, fc.constantFrom(0, 0, 1, 2))
+  .map(([chosen, allowed]) => ({ ...chosen, probeCalls: chosen.successThreshold + allowed }));
 
 describe('a breaker under any sequence of commands', () => {
   const met = new Set<Requirement>();
@@ -279,7 +318,7 @@ describe('a breaker under any sequence of commands', () => {
           const breaker = createCircuitBreaker({ host, ...options });
           if (watched) breaker.onChange(() => {});
           await fc.asyncModelRun(
-            () => ({ model: new BreakerModel(chosen, met), real: { host, breaker, outs: [] } }),
+            () => ({ model: new BreakerModel(chosen, met), real: { host, breaker, outs: [], releases: [] } }),
             sequence,
           );
           breaker.dispose();

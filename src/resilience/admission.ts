@@ -39,7 +39,7 @@ export interface Settlement {
   settled(token: Token, judgement: Judgement, cause: unknown): boolean;
 }
 
-const JUDGEMENT = oneOf('success', 'failure', 'neutral');
+const JUDGEMENT = oneOf('success', 'failure', 'slow', 'neutral');
 
 export class Token implements BreakerToken, AbortListener {
   readonly admitted = true;

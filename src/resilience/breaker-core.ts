@@ -12,7 +12,7 @@ import {
   type BreakerVerdict,
   circuitBreakerMachine,
 } from '../../actors/circuit-breaker.machine.ts';
-import { remainingMs } from '../base/deadline.ts';
+import { NO_DEADLINE, remainingMs } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
@@ -37,7 +37,7 @@ import {
 } from './call.ts';
 import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
 import { OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
-import { disposedError, openError, probingError, SharedRefusal } from './refusal.ts';
+import { disposedError, isolatedError, openError, probingError, SharedRefusal } from './refusal.ts';
 import type { Window } from './window.ts';
 
 /** What a core stands on. */
@@ -66,6 +66,8 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   /** Probes of this generation that are out. */
   readonly #probes = new Set<Token>();
   #verdict: BreakerVerdict = 'refuse';
+  /** Whether a call that nothing bounds needs neither a token nor a clock. */
+  #free = false;
   #generation = 0;
   #enders!: Enders;
   #refusal: SharedRefusal | undefined = undefined;
@@ -74,6 +76,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #cause: unknown = undefined;
   #failures = 0;
   #successes = 0;
+  #failedProbes = 0;
+  /** Openings with no closing between them, and how long the last of them waits. */
+  #openingsInRow = 0;
+  #openMs = 0;
+  /** How often an operator has it isolated. */
+  #isolations = 0;
   #lastFailureAtMs: number | undefined = undefined;
   #changedAtMs = 0;
   #rejected = 0;
@@ -95,16 +103,18 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
       perform: {
         decide: ({ verdict }) => {
           this.#verdict = verdict;
+          this.#free = verdict === 'bypass' || (verdict === 'admit' && options.window.slowMs === NO_DEADLINE);
         },
         beginGeneration: () => this.#beginGeneration(),
-        clearWindow: () => this.#window.clear(),
-        startWaiting: () => {
-          this.#openings += 1;
-          this.#wait.start(options.openMs);
+        clearWindow: () => {
+          this.#window.clear();
+          this.#openingsInRow = 0;
         },
+        startWaiting: () => this.#startWaiting(),
         stopWaiting: () => this.#wait.stop(),
         grantPermits: () => {
           this.#successes = 0;
+          this.#failedProbes = 0;
         },
         revokePermits: () => this.#revokePermits(),
         retire: () => {
@@ -121,7 +131,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── admission ────────────────────────────────────────────────────────────────────────────────────────────
 
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
-    if (options === undefined && this.#verdict === 'admit') return runFree(work, this.#enders);
+    if (options === undefined && this.#free) return runFree(work, this.#enders);
     try {
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
@@ -146,7 +156,8 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   /** Lets a call through, or gives `undefined`. */
   #admit(watchdogMs: number | undefined): Token | undefined {
     if (this.#verdict === 'refuse') this.waitElapsed();
-    if (this.#verdict === 'admit') return new Token(this, this.#generation, false);
+    if (this.#verdict === 'admit' || this.#verdict === 'bypass')
+      return new Token(this, this.#generation, false);
     if (this.#verdict === 'refuse' || this.#probes.size >= this.options.halfOpenPermits) return undefined;
     const probe = new Token(this, this.#generation, true);
     this.#probes.add(probe);
@@ -176,14 +187,20 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     const breaker = this.name;
     if (this.#retired) return disposedError(breaker);
     if (this.#verdict === 'permits') return probingError(breaker);
-    return openError({ breaker, openMs: this.options.openMs, failures: this.#failures }, this.#wait);
+    if (this.#isolations > 0) return isolatedError(breaker);
+    return openError({ breaker, openMs: this.#openMs, failures: this.#failures }, this.#wait);
   }
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #runBounded<T>(work: Work<T>, bounds: Bounds, token: Token): Promise<T> {
+    const { slowMs } = this.options.window;
+    const slowFromMs = slowMs === NO_DEADLINE ? NO_DEADLINE : this.host.monotonic() + slowMs;
     return new BoundedCall<T>(this, bounds, (ending) => {
-      token.settle(this.#judge(ending), ending.kind === 'returned' ? undefined : ending.error);
+      const judgement = this.#judge(ending);
+      const slow =
+        judgement === 'success' && slowFromMs !== NO_DEADLINE && this.host.monotonic() > slowFromMs;
+      token.settle(slow ? 'slow' : judgement, ending.kind === 'returned' ? undefined : ending.error);
     }).run(work);
   }
 
@@ -191,11 +208,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #makeEnders(): Enders {
     const generation = this.#generation;
     const judged = this.options.judge !== judgeByDefault;
+    const counted = this.#verdict === 'admit';
     return {
       returned: (value) => {
         if (judged) this.#settle(generation, this.#judge({ kind: 'returned', value }), undefined);
-        else if (generation === this.#generation) this.#window.succeeded();
-        else this.#stale += 1;
+        else if (generation !== this.#generation) this.#stale += 1;
+        else if (counted) this.#window.succeeded();
         return value;
       },
       threw: (error) => {
@@ -234,16 +252,31 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     const failed = judgement === 'failure';
     if (failed) this.#lastFailureAtMs = this.host.monotonic();
     if (this.#verdict === 'admit') {
-      if (!failed) this.#window.succeeded();
-      else if (this.#window.failed()) this.#open({ type: 'window.tripped' }, cause);
+      if (judgement === 'success') this.#window.succeeded();
+      else if (failed ? this.#window.failed() : this.#window.slow()) this.#trip(cause);
     } else if (this.#verdict === 'permits') {
-      if (failed) this.#open({ type: 'probe.failed' }, cause);
+      // A slow probe says that it is not well yet, if slowness is a reason to open.
+      if (failed || (judgement === 'slow' && this.options.window.slowMs !== NO_DEADLINE))
+        this.#probeFailed(cause);
       else this.#probeSucceeded();
     }
   }
 
+  #trip(cause: unknown): void {
+    const { failures, slow } = this.#window.counts();
+    this.#failures = failures + slow;
+    this.#open({ type: 'window.tripped' }, cause);
+  }
+
+  #probeFailed(cause: unknown): void {
+    this.#failedProbes += 1;
+    this.#failures = this.#failedProbes;
+    const { probeCalls, successThreshold } = this.options;
+    const failuresAllowed = probeCalls - successThreshold;
+    this.#open({ type: 'probe.failed', failures: this.#failedProbes, failuresAllowed }, cause);
+  }
+
   #open(event: BreakerEvent, cause: unknown): void {
-    this.#failures = this.#verdict === 'admit' ? this.#window.counts().failures : 1;
     this.#cause = cause;
     this.#send(event);
     this.#cause = undefined;
@@ -259,6 +292,30 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
 
   reset(): void {
     this.#send({ type: 'reset' });
+  }
+
+  isolate(): () => void {
+    this.#isolations += 1;
+    if (this.#isolations === 1) this.#send({ type: 'isolate' });
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#isolations -= 1;
+      if (this.#isolations === 0) this.#send({ type: 'resume' });
+    };
+  }
+
+  disable(): void {
+    if (this.#isolations === 0) this.#send({ type: 'disable' });
+  }
+
+  observe(): void {
+    if (this.#isolations === 0) this.#send({ type: 'observe' });
+  }
+
+  resume(): void {
+    if (this.#isolations === 0) this.#send({ type: 'resume' });
   }
 
   dispose(): void {
@@ -293,17 +350,18 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     if (!this.events.active) return;
     const path = this.name;
     if (fact === 'breaker.opened') {
-      const { openMs } = this.options;
       const opened = {
         path,
         retryAtMs: this.#wait.retryAt,
-        openMs,
+        openMs: this.#openMs,
         failures: this.#failures,
         cause: this.#cause,
       };
       this.events.emit(fact, opened);
     } else if (fact === 'breaker.half_opened') {
       this.events.emit(fact, { path, permits: this.options.halfOpenPermits });
+    } else if (fact === 'breaker.would_have_opened') {
+      this.events.emit(fact, { path, failures: this.#failures, cause: this.#cause });
     } else this.events.emit(fact, { path });
   }
 
@@ -312,6 +370,14 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.#changedAtMs = this.host.monotonic();
     this.#refusal = undefined;
     this.#enders = this.#makeEnders();
+  }
+
+  #startWaiting(): void {
+    this.#openings += 1;
+    this.#openingsInRow += 1;
+    const previousMs = this.#openingsInRow === 1 ? 0 : this.#openMs;
+    this.#openMs = this.options.openFor(this.#openingsInRow, previousMs, this.host.random);
+    this.#wait.start(this.#openMs);
   }
 
   #revokePermits(): void {
@@ -354,13 +420,14 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   inspect(): BreakerReport {
-    const { calls, failures } = this.#window.counts();
+    const { calls, failures, slow } = this.#window.counts();
     return Object.freeze({
       name: this.name,
       ...this.#change(),
       openUntilMs: this.#wait.leftMs === undefined ? undefined : this.#wait.untilMs,
       calls,
       failures,
+      slow,
       probes: this.#probes.size,
       successes: this.#successes,
       lastFailureAtMs: this.#lastFailureAtMs,

@@ -9,7 +9,7 @@ import type { ExecuteOptions, Work } from './call.ts';
 /** What a listener is told after each transition. Branch on the verdict; the state is for people. */
 export interface BreakerChange {
   readonly state: string;
-  /** What admissions are answered now: let through, let through while permits last, or turned away. */
+  /** What admissions are answered now: let through, through while permits last, turned away, or through uncounted. */
   readonly verdict: BreakerVerdict;
   readonly generation: number;
   /** How long until it half-opens, ms; `undefined` unless it waits for that. */
@@ -21,9 +21,10 @@ export interface BreakerReport extends BreakerChange {
   readonly name: string;
   /** The instant at which it half-opens; `undefined` unless it waits for that. */
   readonly openUntilMs: number | undefined;
-  /** Calls and failures in the window; while it is not closed, those that tripped it. */
+  /** Calls, failures and slow successes in the window; while it is not closed, those that tripped it. */
   readonly calls: number;
   readonly failures: number;
+  readonly slow: number;
   /** Probes that are out, and successes counted, since it half-opened. */
   readonly probes: number;
   readonly successes: number;
@@ -55,8 +56,19 @@ export interface CircuitBreaker {
   /** Records an outcome seen elsewhere, as if a call had been admitted and settled now. While open: nothing. */
   succeed(): void;
   fail(cause?: unknown): void;
-  /** Closes it, with nothing counted; results still out move nothing. */
+  /** Closes it, with nothing counted; results still out move nothing. What is isolated stays so. */
   reset(): void;
+  /**
+   * Refuses all with ERR_BREAKER_ISOLATED until the function it returns has been called, by all who have isolated it; then
+   * it is closed, with nothing counted. While isolated it can be neither disabled, nor made to observe, nor resumed.
+   */
+  isolate(): () => void;
+  /** Lets all through, uncounted, until `resume` or `reset`. */
+  disable(): void;
+  /** Lets all through and counts: where it would open it emits `breaker.would_have_opened`. Until `resume` or `reset`. */
+  observe(): void;
+  /** Decides by itself again: closed, with nothing counted. Does nothing where nobody had interfered. */
+  resume(): void;
   inspect(): BreakerReport;
   /** Called in the turn of each transition, after it. Returns the function that ends it. */
   onChange(listener: (change: BreakerChange) => void): () => void;

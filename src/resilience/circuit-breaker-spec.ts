@@ -132,6 +132,22 @@ class PlacedBreaker implements BreakerHandle {
     this.#core.reset();
   }
 
+  isolate(): () => void {
+    return this.#core.isolate();
+  }
+
+  disable(): void {
+    this.#core.disable();
+  }
+
+  observe(): void {
+    this.#core.observe();
+  }
+
+  resume(): void {
+    this.#core.resume();
+  }
+
   inspect(): BreakerReport {
     return this.#core.inspect();
   }

@@ -71,5 +71,11 @@ export {
   type SingleFlightReport,
 } from './single-flight.ts';
 export { createTimeout, type Timeout, type TimeoutOptions, type TimeoutReport } from './timeout.ts';
-export type { ConsecutiveWindowOptions, CountWindowOptions, WindowCounts, WindowOptions } from './window.ts';
+export type {
+  ConsecutiveWindowOptions,
+  CountWindowOptions,
+  TimeWindowOptions,
+  WindowCounts,
+  WindowOptions,
+} from './window.ts';
 export { type Wrapped, wrap } from './wrap.ts';

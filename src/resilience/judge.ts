@@ -7,8 +7,13 @@
 import { isTroupeError } from '../base/errors.ts';
 import type { Ending } from './call.ts';
 
-/** `neutral`: it says nothing about the health of what was called (cancelled, shed, excluded). */
-export type Judgement = 'success' | 'failure' | 'neutral';
+/**
+ * `slow`: a success that took too long. `neutral`: it says nothing about the health of what was called (cancelled, shed,
+ * excluded).
+ */
+export type Judgement = 'success' | 'failure' | 'slow' | 'neutral';
+
+const JUDGEMENTS: readonly unknown[] = ['success', 'failure', 'slow', 'neutral'];
 
 export type Judge = (ending: Ending) => Judgement;
 
@@ -19,6 +24,7 @@ export type Judge = (ending: Ending) => Judgement;
 const SHED: ReadonlySet<string> = new Set([
   'ERR_BREAKER_OPEN',
   'ERR_BREAKER_PROBING',
+  'ERR_BREAKER_ISOLATED',
   'ERR_BREAKER_DISPOSED',
   'ERR_POLICY_DISPOSED',
   'ERR_BULKHEAD_FULL',
@@ -57,7 +63,7 @@ export const judgeByDefault: Judge = (ending) => {
 export const judgeSafely = (judge: Judge, ending: Ending): Judgement => {
   try {
     const judgement: unknown = judge(ending);
-    if (judgement === 'success' || judgement === 'failure' || judgement === 'neutral') return judgement;
+    if (JUDGEMENTS.includes(judgement)) return judgement as Judgement;
   } catch {
     // Overruled below: the caller is owed the result of the call, not the judge's mistake.
   }

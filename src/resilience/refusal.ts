@@ -30,6 +30,9 @@ const UNSTACKED = { stack: false } as const;
 export const disposedError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_DISPOSED', { breaker }, UNSTACKED);
 
+export const isolatedError = (breaker: string): TroupeError =>
+  createError('ERR_BREAKER_ISOLATED', { breaker }, UNSTACKED);
+
 export const probingError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_PROBING', { breaker }, UNSTACKED);
 

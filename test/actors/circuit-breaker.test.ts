@@ -11,9 +11,11 @@ interface Ledger {
   readonly waits: boolean;
   readonly permits: boolean;
   readonly retired: boolean;
+  /** What an operator has asked for, as it was announced. */
+  readonly mode: string | undefined;
 }
 
-const initial: Ledger = { verdict: undefined, waits: false, permits: false, retired: false };
+const initial: Ledger = { verdict: undefined, waits: false, permits: false, retired: false, mode: undefined };
 
 const CHANGES: Readonly<Record<string, Partial<Ledger>>> = {
   startWaiting: { waits: true },
@@ -23,7 +25,30 @@ const CHANGES: Readonly<Record<string, Partial<Ledger>>> = {
   retire: { retired: true },
 };
 
-const FACTS = { admit: 'breaker.closed', refuse: 'breaker.opened', permits: 'breaker.half_opened' } as const;
+const MODES: Readonly<Record<string, string | undefined>> = {
+  'breaker.isolated': 'isolated',
+  'breaker.disabled': 'disabled',
+  'breaker.observed': 'observing',
+  'breaker.would_have_opened': 'observing',
+};
+
+const next = (before: Ledger, type: string, param: unknown): Ledger => {
+  if (type === 'decide') return { ...before, verdict: param as BreakerVerdict };
+  if (type === 'announce') return { ...before, mode: MODES[param as string] };
+  return { ...before, ...CHANGES[type] };
+};
+
+const FACTS: Readonly<Record<string, string>> = {
+  admit: 'breaker.closed',
+  refuse: 'breaker.opened',
+  permits: 'breaker.half_opened',
+};
+/** The events that ask for a mode, and what is announced then. */
+const ASKED: Readonly<Record<string, string>> = {
+  isolate: 'breaker.isolated',
+  disable: 'breaker.disabled',
+  observe: 'breaker.observed',
+};
 
 /** The actions that a step asks for, with one param of theirs. */
 const asked = (step: Step): ReadonlyMap<string, unknown> =>
@@ -39,17 +64,15 @@ describe('the circuit breaker chart', () => {
     memory: {
       initial,
       next: (before, request) =>
-        request.kind !== 'action'
-          ? before
-          : request.type === 'decide'
-            ? { ...before, verdict: request.params?.['verdict'] as BreakerVerdict }
-            : { ...before, ...CHANGES[request.type] },
+        request.kind === 'action'
+          ? next(before, request.type, Object.values(request.params ?? {})[0])
+          : before,
     },
     invariants: {
       'every step begins a generation and decides a verdict': ({ step }) =>
         !step.changed || (asked(step).has('beginGeneration') && asked(step).has('decide')),
       'it refuses exactly while it waits, or for good': ({ after }) =>
-        (after.verdict === 'refuse') === (after.waits || after.retired),
+        (after.verdict === 'refuse') === (after.waits || after.retired || after.mode === 'isolated'),
       'permits are granted exactly while they are asked for': ({ after }) =>
         (after.verdict === 'permits') === after.permits,
       'it closes with nothing counted, and counts are cleared only then': ({ step, after }) =>
@@ -59,19 +82,43 @@ describe('the circuit breaker chart', () => {
         after.waits ||
         event.type === 'reset' ||
         event.type === 'dispose' ||
+        ASKED[event.type] !== undefined ||
         (event.type === 'wait.elapsed' && event.nowMs >= event.openUntilMs),
-      'a failed probe opens, and enough successes close': ({ before, after, event }) =>
+      'too many failed probes open, and enough successes close': ({ before, after, event }) =>
         before.verdict !== 'permits' ||
         (event.type === 'probe.failed'
-          ? after.verdict === 'refuse'
+          ? (after.verdict === 'refuse') === event.failures > event.failuresAllowed
           : event.type !== 'probe.succeeded' ||
             (after.verdict === 'admit') === event.successes >= event.successThreshold),
-      'a reset closes whatever is not disposed': ({ before, after, event }) =>
-        event.type !== 'reset' || before.retired || after.verdict === 'admit',
-      'what it announces is what it did': ({ step, before, after }) => {
-        const silent = after.retired || after.verdict === before.verdict || before.verdict === undefined;
-        const fact = silent ? undefined : FACTS[after.verdict as BreakerVerdict];
-        return !step.changed || asked(step).get('announce') === fact;
+      'a reset closes whatever is neither isolated nor disposed': ({ before, step, after, event }) =>
+        event.type !== 'reset' ||
+        (before.retired || before.mode === 'isolated' ? !step.changed : after.verdict === 'admit'),
+      'what an operator asks for holds until an operator says otherwise': ({ before, after, event }) =>
+        before.mode === undefined ||
+        after.retired ||
+        after.mode === before.mode ||
+        ['resume', 'reset', 'isolate', 'disable', 'observe'].includes(event.type),
+      'resuming closes what an operator had changed, and nothing else': ({ before, step, after, event }) =>
+        event.type !== 'resume' ||
+        (before.mode === undefined || before.retired
+          ? !step.changed
+          : after.verdict === 'admit' && after.mode === undefined),
+      'while it only observes it never refuses': ({ after }) =>
+        after.mode !== 'observing' || after.retired || after.verdict === 'admit',
+      'nothing is counted while it is disabled': ({ after }) =>
+        (after.verdict === 'bypass') === (after.mode === 'disabled' && !after.retired),
+      'it is restored to open only while closed with nothing asked for': ({ before, step, after, event }) =>
+        event.type !== 'restore' ||
+        (before.verdict === 'admit' && before.mode === undefined ? after.waits : !step.changed),
+      'what it announces is what it did': ({ step, before, after, event }) => {
+        if (!step.changed) return true;
+        const said = asked(step).get('announce');
+        if (after.retired || before.verdict === undefined) return said === undefined;
+        if (ASKED[event.type] !== undefined) return said === ASKED[event.type];
+        if (before.mode === 'observing' && event.type === 'window.tripped')
+          return said === 'breaker.would_have_opened';
+        const same = after.verdict === before.verdict && before.mode === after.mode;
+        return said === (same ? undefined : FACTS[after.verdict as BreakerVerdict]);
       },
       'disposal is for good': ({ before, step }) => !before.retired || !step.changed,
     },
@@ -92,6 +139,12 @@ describe('the circuit breaker chart', () => {
         'refuse→refuse',
         'permits→admit',
         'permits→refuse',
+        'admit→bypass',
+        'refuse→bypass',
+        'permits→bypass',
+        'bypass→bypass',
+        'bypass→admit',
+        'bypass→refuse',
       ]),
     );
   });

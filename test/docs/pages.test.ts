@@ -20,6 +20,7 @@ import { RETRY_DEFAULTS as RETRY_POLICY_DEFAULTS } from '../../src/resilience/re
 import { RETRY_BUDGET_DEFAULTS } from '../../src/resilience/retry-budget.ts';
 import { SINGLE_FLIGHT_DEFAULTS } from '../../src/resilience/single-flight.ts';
 import { TIMEOUT_DEFAULTS } from '../../src/resilience/timeout.ts';
+import { COUNT_DEFAULTS, RATE_DEFAULTS, TIME_DEFAULTS } from '../../src/resilience/window.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
 import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
@@ -67,6 +68,12 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'breaker `successThreshold`': BREAKER_DEFAULTS.successThreshold,
   'breaker `watchdogMs`': BREAKER_DEFAULTS.watchdogMs,
   'breaker `critical`': BREAKER_DEFAULTS.critical,
+  'breaker `window.minimumCalls`': RATE_DEFAULTS.minimumCalls,
+  'breaker `window.failureRate`': RATE_DEFAULTS.failureRate,
+  'breaker `window.slowMs`': RATE_DEFAULTS.slowMs,
+  'breaker `window.slowRate`': RATE_DEFAULTS.slowRate,
+  'breaker `window.size`': COUNT_DEFAULTS.size,
+  'breaker `window.windowMs`': TIME_DEFAULTS.windowMs,
   'retry `maxAttempts`': RETRY_POLICY_DEFAULTS.maxAttempts,
   'retry `idempotent`': RETRY_POLICY_DEFAULTS.idempotent,
   'retry `maxRetryAfterMs`': RETRY_POLICY_DEFAULTS.maxRetryAfterMs,

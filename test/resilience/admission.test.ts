@@ -88,7 +88,7 @@ describe('a token', () => {
   it('refuses to be settled with anything else, and stays settleable', () => {
     const { breaker } = setUp();
     const token = admitted(breaker);
-    expect(() => token.settle('slow' as never)).toThrow('ERR_OPTION_INVALID');
+    expect(() => token.settle('sluggish' as never)).toThrow('ERR_OPTION_INVALID');
     expect(token.settle('success')).toBe(true);
   });
 });
@@ -251,7 +251,7 @@ describe('bounds of a call', () => {
 describe('options', () => {
   it.each([
     { window: { kind: 'consecutive', failures: 0 } },
-    { window: { kind: 'time' } },
+    { window: { kind: 'weekly' } },
     { window: { kind: 'count', size: 5, minimumCalls: 6 } },
     { window: { kind: 'count', failureRate: 0 } },
     { window: { kind: 'count', failureRate: 1.5 } },

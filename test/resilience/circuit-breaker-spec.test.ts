@@ -183,7 +183,7 @@ describe('its spec', () => {
     { input: 1 },
     { openMS: 5 },
     { restart: 'sometimes' },
-    { window: { kind: 'time' } },
+    { window: { kind: 'weekly' } },
     { name: 'x' },
   ])('refuses %o before anything starts', (options) => {
     expect(() => circuitBreaker('prices', options as never)).toThrow(/ERR_OPTION_/);
