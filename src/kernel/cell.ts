@@ -433,8 +433,8 @@ export class Cell implements Runnable {
 
   #started(behaviour: Behaviour | typeof IGNORE): void {
     if (this.#phase !== STARTING) {
-      this.#noLongerBusy();
-      if (behaviour !== IGNORE) this.#closeLate(behaviour);
+      if (behaviour === IGNORE) this.#noLongerBusy();
+      else this.#closeLate(behaviour);
       return;
     }
     this.#busy = false;
@@ -457,16 +457,37 @@ export class Cell implements Runnable {
     if (this.runnable) this.place.system.scheduler.schedule(this);
   }
 
-  /** What an init acquired after its deadline or abort is closed here, once. */
+  /** What an init acquired after its deadline or abort is closed here, once, within the allowance; it straggles until then. */
   #closeLate(behaviour: Behaviour): void {
-    try {
-      const closing = this.#asOwner(undefined, () => behaviour.terminate?.(this.#reason));
-      if (isThenable(closing))
-        closing.then(undefined, (error: unknown) => this.place.system.threw(this, error));
-      behaviour.reap?.(this.#reason);
-    } catch (error) {
+    let reaped = false;
+    const reap = () => {
+      if (!reaped) this.#reap(behaviour, this.#reason);
+      reaped = true;
+    };
+    const closed = () => {
+      limit?.cancel();
+      reap();
+      this.#noLongerBusy();
+    };
+    const threw = (error: unknown) => {
       this.place.system.threw(this, error);
+      closed();
+    };
+    let closing: unknown;
+    let limit: Timer | undefined;
+    try {
+      closing = this.#asOwner(undefined, () => behaviour.terminate?.(this.#reason));
+    } catch (error) {
+      threw(error);
+      return;
     }
+    if (!isThenable(closing)) {
+      closed();
+      return;
+    }
+    const { host } = this.place.system;
+    limit = host.timer(this.ownDeadline() - host.monotonic(), 'late close', reap);
+    asPromise(closing).then(closed, threw);
   }
 
   #handle(mail: Mail): void {
@@ -675,16 +696,16 @@ export class Cell implements Runnable {
     this.#controller?.abort();
     this.#settleCalls(reason);
     this.#discardMail();
-    this.#reap(reason);
+    if (this.#behaviour !== undefined) this.#reap(this.#behaviour, reason);
     if (this.#busy && !(this.conducted && this.#outcome === 'starting')) this.place.system.straggling(this);
     relations.notifyEnd(this, reason);
     if (this.children === undefined || this.children.size === 0) this.#finalise();
     else for (const child of this.children) child.parentEnded(reason);
   }
 
-  #reap(reason: ExitReason): void {
+  #reap(behaviour: Behaviour, reason: ExitReason): void {
     try {
-      this.#asOwner(undefined, () => this.#behaviour?.reap?.(reason));
+      this.#asOwner(undefined, () => behaviour.reap?.(reason));
     } catch (error) {
       this.place.system.threw(this, error);
     }
