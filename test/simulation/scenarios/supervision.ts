@@ -152,7 +152,6 @@ export class Trees {
     const group = this.groups.get(path);
     group?.certain.splice(0);
     group?.possible.splice(0);
-    group?.ordered.clear();
     if (group !== undefined) group.gaveUp = false;
   }
 }
