@@ -1,6 +1,7 @@
 /** All scenarios, by name. Those with a greater share are run more often by `npm run sim`. */
 import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
+import { kernel } from './kernel.ts';
 import { poolAlone } from './pool.ts';
 import { recoveryAlone } from './recovery.ts';
 import { service } from './service.ts';
@@ -10,6 +11,7 @@ import { supervision } from './supervision.ts';
 export type AnyScenario = Scenario<unknown>;
 
 export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly share: number }[] = [
+  { scenario: kernel as AnyScenario, share: 4 },
   { scenario: service as AnyScenario, share: 6 },
   { scenario: recoveryAlone as AnyScenario, share: 3 },
   { scenario: poolAlone as AnyScenario, share: 4 },
