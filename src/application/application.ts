@@ -81,7 +81,7 @@ export interface ApplicationSpec {
 }
 
 const FIELDS = {
-  resources: listOf(fits<Resource>('a resource', isResource)),
+  resources: listOf(fits<Resource>('a resource', isResource, 'resources')),
   deadlineMs: ms(1),
   drainDelayMs: ms(0),
   host: object<Host>('a Host'),

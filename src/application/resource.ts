@@ -5,7 +5,17 @@
  * is a value; what it opened belongs to the application that opened it.
  */
 import { createError } from '../base/errors.ts';
-import { fits, fn, identifier, listOf, msOrInfinity, refuse, resolveOptions } from '../base/options.ts';
+import {
+  check,
+  fits,
+  fn,
+  identifier,
+  listOf,
+  msOrInfinity,
+  refuse,
+  refuseWith,
+  resolveOptions,
+} from '../base/options.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import type { Application } from './application.ts';
 
@@ -59,7 +69,11 @@ const FIELDS = {
   drain: fn<Function>(),
   close: fn<Function>(),
   dependsOn: listOf(
-    fits<Resource | Spec<unknown>>('a resource or a spec', (v) => isResource(v) || isSpec(v)),
+    fits<Resource | Spec<unknown>>(
+      'a resource or a spec',
+      (v) => isResource(v) || isSpec(v),
+      'resources and specs',
+    ),
   ),
   openTimeoutMs: msOrInfinity(1),
 };
@@ -71,7 +85,7 @@ const FIELDS = {
  */
 export const resource = <T>(id: string, options: ResourceOptions<T>): Resource<T> => {
   const where = `resource ${String(id)}`;
-  resolveOptions(where, { id }, { id: identifier }, {});
+  check(where, 'id', identifier, id);
   const resolved = resolveOptions(where, options, FIELDS, { dependsOn: [], openTimeoutMs: 10_000 });
   if (resolved.open === undefined) refuse(where, 'open', 'a function', undefined);
   if (resolved.close === undefined) refuse(where, 'close', 'a function', undefined);
@@ -103,12 +117,17 @@ export const orderOf = (
   const visit = (item: Resource) => {
     if (ordered.includes(item)) return;
     if (path.includes(item))
-      refuse(where, 'resources', 'free of cycles', [...path, item].map((r) => r.id).join(' → '));
+      refuseWith(where, 'resources', 'free of cycles', [...path, item].map((r) => r.id).join(' → '));
     path.push(item);
     for (const need of item.dependsOn) {
       if (isResource(need)) {
         if (!resources.includes(need))
-          refuse(where, 'resources', `a list with ${need.id}, on which ${item.id} depends`, 'one without it');
+          refuseWith(
+            where,
+            'resources',
+            `a list with ${need.id}, on which ${item.id} depends`,
+            'one without it',
+          );
         visit(need);
         if (onTree.has(need)) onTree.add(item);
       } else if (inTree(need)) onTree.add(item);
@@ -119,7 +138,7 @@ export const orderOf = (
   };
   for (const item of resources) {
     if (ids.has(item.id))
-      refuse(where, 'resources', 'resources with different ids', `two with the id ${item.id}`);
+      refuseWith(where, 'resources', 'resources with different ids', `two with the id ${item.id}`);
     ids.add(item.id);
     visit(item);
   }

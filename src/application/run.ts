@@ -30,10 +30,14 @@ export interface RunOptions {
 /** The exit codes of `run()`. */
 export const EXIT = Object.freeze({ clean: 0, failed: 1, survivors: 3, signalled: 128 });
 
+const UNCATCHABLE: readonly string[] = ['SIGKILL', 'SIGSTOP'];
+
 const FIELDS = {
   signals: listOf(
-    fits<NodeJS.Signals>('a signal of this system', (value) =>
-      Object.hasOwn(constants.signals, value as string),
+    fits<NodeJS.Signals>(
+      'a signal that a process can catch',
+      (value) => Object.hasOwn(constants.signals, value as string) && !UNCATCHABLE.includes(value as string),
+      'signals that a process can catch',
     ),
   ),
   strayErrors: oneOf('shutdown', 'end_actor'),
@@ -83,11 +87,13 @@ export const runApplication = async (
   const onStray = (error: unknown) => {
     const owner = currentOwner();
     app.events.emit('app.stray_error', { path: app.name, owner: owner?.path, error });
-    shout({ msg: 'stray error', app: app.name, owner: owner?.path, error: describe(error) });
+    const words = { app: app.name, owner: owner?.path, error: describe(error) };
     if (strayErrors === 'end_actor' && owner !== undefined && app.system.isAlive(owner)) {
+      shout({ level: 'error', msg: 'stray error: its actor is ended', ...words });
       app.system.end(owner, { error });
       return;
     }
+    shout({ msg: 'stray error', ...words });
     failed = true;
     void app.stop({ error });
   };

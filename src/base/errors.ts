@@ -253,8 +253,8 @@ export const ERRORS = {
   ERR_INTENSITY_UNREACHABLE: entry(
     'SupervisorError',
     'not_started',
-    '{supervisor}: with a backoff of {delayMs} ms its limit of {intensity} restarts in {periodMs} ms can never be reached by {child}',
-    "Shorten the backoff, lengthen periodMs, or set giveUp to { afterFailures } or 'never'.",
+    '{supervisor}: with a backoff of {delayMs} ms its limit of {intensity} restarts in {periodMs} ms can never be reached by {child}; shorten the backoff, lengthen periodMs, or set giveUp',
+    "The child would crash for ever, its supervisor never give up; giveUp takes { afterFailures } or 'never'.",
   ),
   ERR_SELF_SUPERVISION: entry(
     'SupervisorError',
@@ -532,14 +532,18 @@ const fill = (template: string, data: ErrorData): string =>
 /** A short, safe rendering of any value for an error message; payloads are named by type, never dumped. */
 export const show = (value: unknown): string => {
   if (typeof value === 'string') return value;
-  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof Error) return `${value.name}: ${plainText(value)}`;
   if (Array.isArray(value)) return value.map(show).join(', ');
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (typeof value !== 'object' || value === null) return String(value);
   const name = (Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null)?.constructor
     ?.name;
-  return name === undefined || name === 'Object' ? `{ ${Object.keys(value).slice(0, 6).join(', ')} }` : name;
+  return name === undefined || name === 'Object' ? showKeys(Object.keys(value)) : name;
 };
+
+const LONGEST_KEYS = 6;
+const showKeys = (keys: readonly string[]): string =>
+  keys.length === 0 ? '{}' : `{ ${keys.slice(0, LONGEST_KEYS).join(', ')} }`;
 
 /** What an error says, without the code at the end of ours: for use within another message. */
 export const plainText = (error: Error): string =>

@@ -8,14 +8,17 @@ import { createError, show } from './errors.ts';
 /** One option's rule: whether a value fits, and the words for what would. */
 export interface Field<T> {
   readonly expected: string;
+  /** The words for several, in the rule of a list. */
+  readonly plural?: string | undefined;
   readonly accepts: (value: unknown) => value is T;
 }
 
 type Fields = Readonly<Record<string, Field<unknown>>>;
 type Shape<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
-const field = <T>(expected: string, accepts: (value: unknown) => boolean): Field<T> => ({
+const field = <T>(expected: string, accepts: (value: unknown) => boolean, plural?: string): Field<T> => ({
   expected,
+  plural,
   accepts: accepts as (value: unknown) => value is T,
 });
 
@@ -28,18 +31,25 @@ export const ms = (min = 0): Field<number> =>
 export const msOrInfinity = (min = 0): Field<number> =>
   field(`milliseconds of at least ${min}, or Infinity`, (v) => isNumber(v) && v >= min);
 /** A whole number within bounds. */
-export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER): Field<number> =>
-  field(
-    `a whole number from ${min} to ${max === Number.MAX_SAFE_INTEGER ? '2^53' : max}`,
+export const integer = (min = 0, max = Number.MAX_SAFE_INTEGER): Field<number> => {
+  const bounds = `from ${min} to ${max === Number.MAX_SAFE_INTEGER ? '2^53' : max}`;
+  return field(
+    `a whole number ${bounds}`,
     (v) => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
+    `whole numbers ${bounds}`,
   );
+};
 /** A number within bounds, fractions allowed. */
 export const ratio = (min = 0, max = 1): Field<number> =>
   field(`a number from ${min} to ${max}`, (v) => isNumber(v) && v >= min && v <= max);
 /** `true` or `false`. */
 export const flag: Field<boolean> = field('true or false', (v) => typeof v === 'boolean');
 /** A non-empty string. */
-export const text: Field<string> = field('a non-empty string', (v) => typeof v === 'string' && v !== '');
+export const text: Field<string> = field(
+  'a non-empty string',
+  (v) => typeof v === 'string' && v !== '',
+  'non-empty strings',
+);
 /** An id of a place in a tree: `/` separates places, so it may not be in one. */
 export const identifier: Field<string> = field(
   'a non-empty string of at most 200 characters without "/", "@" or control characters',
@@ -53,15 +63,18 @@ export const oneOf = <const T extends string>(...values: readonly T[]): Field<T>
 export const fn = <T extends Function>(): Field<T> => field('a function', (v) => typeof v === 'function');
 /** An array whose elements fit. */
 export const listOf = <T>(element: Field<T>): Field<readonly T[]> =>
-  field(`an array of ${element.expected}`, (v) => Array.isArray(v) && v.every((e) => element.accepts(e)));
+  field(
+    element.plural === undefined ? `an array, each ${element.expected}` : `an array of ${element.plural}`,
+    (v) => Array.isArray(v) && v.every((e) => element.accepts(e)),
+  );
 /** An object, checked elsewhere or not at all. */
 export const object = <T extends object>(expected = 'an object'): Field<T> =>
   field(expected, (v) => typeof v === 'object' && v !== null && !Array.isArray(v));
 /** Anything at all. */
 export const anything: Field<unknown> = field('anything', () => true);
-/** Whatever a predicate accepts. */
-export const fits = <T>(expected: string, accepts: (value: unknown) => boolean): Field<T> =>
-  field(expected, accepts);
+/** Whatever a predicate accepts. `plural`: the words for several. */
+export const fits = <T>(expected: string, accepts: (value: unknown) => boolean, plural?: string): Field<T> =>
+  field(expected, accepts, plural);
 /** Either of two rules. */
 export const either = <A, B>(a: Field<A>, b: Field<B>): Field<A | B> =>
   field(`${a.expected} or ${b.expected}`, (v) => a.accepts(v) || b.accepts(v));
@@ -80,7 +93,8 @@ const distance = (a: string, b: string): number => {
   return row[b.length] ?? 0;
 };
 
-const hintFor = (key: string, known: readonly string[]): string => {
+/** The hint in a refusal of an unknown key, for who checks keys without {@link resolveOptions}. */
+export const hintFor = (key: string, known: readonly string[]): string => {
   const near = known
     .map((name) => ({ name, d: distance(key, name) }))
     .sort((x, y) => x.d - y.d)
@@ -88,9 +102,25 @@ const hintFor = (key: string, known: readonly string[]): string => {
   return near === undefined ? '' : ` (did you mean ${near.name}?)`;
 };
 
+const LONGEST_QUOTE = 80;
+const LONGEST_LIST = 6;
+
+/** A value as a refusal shows it: `'5'` is not 5, and an empty string or list is seen. */
+const quote = (value: unknown): string => {
+  if (typeof value === 'string')
+    return `'${value.length > LONGEST_QUOTE ? `${value.slice(0, LONGEST_QUOTE)}…` : value}'`;
+  if (!Array.isArray(value)) return show(value);
+  const shown = value.slice(0, LONGEST_LIST).map(quote);
+  return `[${(value.length > LONGEST_LIST ? [...shown, '…'] : shown).join(', ')}]`;
+};
+
 /** Raises ERR_OPTION_INVALID; for rules that span several fields. */
-export const refuse = (where: string, name: string, expected: string, got: unknown): never => {
-  throw createError('ERR_OPTION_INVALID', { where, field: name, expected, got: show(got) });
+export const refuse = (where: string, name: string, expected: string, got: unknown): never =>
+  refuseWith(where, name, expected, quote(got));
+
+/** The same where words say better what was wrong than the value does. */
+export const refuseWith = (where: string, name: string, expected: string, got: string): never => {
+  throw createError('ERR_OPTION_INVALID', { where, field: name, expected, got });
 };
 
 /** Checks one value by a rule, or raises ERR_OPTION_INVALID naming it. */

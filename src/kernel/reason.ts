@@ -1,5 +1,5 @@
 /** Why an actor ended: OTP's exit reasons, as data that can cross a wire (an `error` is kept as it was thrown). */
-import { isTroupeError, show } from '../base/errors.ts';
+import { isTroupeError, plainText, show } from '../base/errors.ts';
 
 /** What a supervisor says when it gives up on a child (OTP ends with `shutdown`, which parents then overlook). */
 export interface GaveUp {
@@ -63,7 +63,7 @@ export const describeReason = (reason: ExitReason): string => {
       : `shutdown: ${show(shutdown)}`;
   }
   if ('error' in reason)
-    return `error: ${isTroupeError(reason.error) ? reason.error.message : show(reason.error)}`;
+    return `error: ${isTroupeError(reason.error) ? plainText(reason.error) : show(reason.error)}`;
   const { supervisor, child, restarts, periodMs, last } = reason.gaveUp;
   const after = `${restarts} restarts in ${periodMs} ms`;
   return `gave up: ${supervisor} on ${child} after ${after} (last: ${describeReason(last)})`;

@@ -5,8 +5,7 @@
  * A handler that throws ends the actor (its supervisor restarts it) and rejects the call with ERR_CALLEE_ENDED. To refuse
  * a call without dying, answer through `ctx.later().refuse(error)`.
  */
-import { createError } from '../base/errors.ts';
-import { fn, object, resolveOptions } from '../base/options.ts';
+import { check, fn, object, refuse, resolveOptions } from '../base/options.ts';
 import {
   type ActorContext,
   type Awaitable,
@@ -20,7 +19,6 @@ import {
   type Place,
   type Told,
 } from './logic.ts';
-import { nameOf } from './mail.ts';
 import type { ExitReason } from './reason.ts';
 import type { Ref } from './ref.ts';
 import { noHandler } from './relations.ts';
@@ -163,8 +161,9 @@ export const server = <S, I, C, T>(options: ServerOptions<S, I, C, T>): Logic<Se
     Record<string, AnyHandler>,
     Record<string, AnyHandler>
   >;
-  if (checked.init === undefined) throw createError('ERR_OPTION_INVALID', INIT_MISSING);
-  for (const table of [checked.call, checked.cast]) checkTable(table);
+  if (checked.init === undefined) refuse('server', 'init', FIELDS.init.expected, undefined);
+  checkTable('call', checked.call);
+  checkTable('cast', checked.cast);
   return Object.freeze({
     kind: 'server',
     start: (context: ActorContext, input: unknown) => {
@@ -177,18 +176,9 @@ export const server = <S, I, C, T>(options: ServerOptions<S, I, C, T>): Logic<Se
   });
 };
 
-const INIT_MISSING = { where: 'server', field: 'init', expected: 'a function', got: 'undefined' };
-
-const checkTable = (table: Record<string, AnyHandler> | undefined): void => {
-  for (const [type, handler] of Object.entries(table ?? {})) {
-    if (typeof handler === 'function') continue;
-    throw createError('ERR_OPTION_INVALID', {
-      where: 'server',
-      field: type,
-      expected: 'a function',
-      got: nameOf(handler),
-    });
-  }
+const checkTable = (name: string, table: Record<string, AnyHandler> | undefined): void => {
+  for (const [type, handler] of Object.entries(table ?? {}))
+    check('server', `${name}.${type}`, FIELDS.init, handler);
 };
 
 class HandleOfServer {

@@ -4,6 +4,7 @@
  */
 import {
   anything,
+  check,
   either,
   flag,
   identifier,
@@ -216,7 +217,7 @@ class ChildSpec<H> implements Spec<H> {
 
   as(id: string, input: unknown = this.input): Spec<H> {
     const where = `spec ${this.id}.as()`;
-    if (!identifier.accepts(id)) resolveOptions(where, { id }, { id: identifier }, {});
+    check(where, 'id', identifier, id);
     const same = this as unknown as Resolved;
     return new ChildSpec(id, this.logic, input === this.input ? same : { ...same, input }, this.children);
   }
@@ -224,6 +225,13 @@ class ChildSpec<H> implements Spec<H> {
 Object.defineProperty(ChildSpec.prototype, BRAND, { value: true });
 
 type Resolved = Omit<typeof SPEC_DEFAULTS, 'significant'> & SpecOptions & { readonly significant: boolean };
+
+const isLogic = (value: unknown): boolean => {
+  const logic = value as Partial<Logic> | null | undefined;
+  return (
+    typeof logic === 'object' && typeof logic?.start === 'function' && typeof logic.handle === 'function'
+  );
+};
 
 /**
  * Makes a spec of any logic. The builders people use (`actor`, `supervisor`, `circuitBreaker`, `pool`, `recovery`) end here.
@@ -236,8 +244,10 @@ export const createSpec = <H>(
   options: SpecOptions = {},
   children: readonly Spec<unknown>[] = [],
 ): Spec<H> => {
+  if (!isLogic(logic))
+    return refuse(`actor ${String(id)}`, 'logic', 'a logic, such as server({ … }) or fromMachine(…)', logic);
   const where = `${logic.kind} ${String(id)}`;
-  resolveOptions(where, { id }, { id: identifier }, {});
+  check(where, 'id', identifier, id);
   const resolved = resolveOptions(where, options, SPEC_FIELDS, SPEC_DEFAULTS) as unknown as Resolved;
   if (typeof resolved.backoff === 'object') resolveBackoff(`${where}.backoff`, resolved.backoff);
   if (resolved.significant && options.restart !== 'transient' && options.restart !== 'temporary')

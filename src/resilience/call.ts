@@ -17,7 +17,7 @@ import {
 import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
-import { refuse } from '../base/options.ts';
+import { hintFor, refuse } from '../base/options.ts';
 
 /** What guarded work is given. */
 export interface CallContext {
@@ -78,7 +78,12 @@ const KNOWN = ['signal', 'deadline', 'timeoutMs', 'within'];
 const checkKeys = (where: string, options: ExecuteOptions): void => {
   for (const key in options) {
     if (key === 'signal' || key === 'deadline' || key === 'timeoutMs' || key === 'within') continue;
-    throw createError('ERR_OPTION_UNKNOWN', { where, field: key, hint: '', expected: KNOWN });
+    throw createError('ERR_OPTION_UNKNOWN', {
+      where,
+      field: key,
+      hint: hintFor(key, KNOWN),
+      expected: KNOWN,
+    });
   }
 };
 

@@ -3,7 +3,7 @@
  * is in static-supervisor.ts.
  */
 import { createError } from '../base/errors.ts';
-import { fits, identifier, listOf, oneOf, refuse, resolveOptions } from '../base/options.ts';
+import { fits, identifier, listOf, oneOf, refuseWith, resolveOptions } from '../base/options.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import type { ActorContext, Logic } from '../kernel/logic.ts';
 import {
@@ -47,7 +47,7 @@ export const AUTO_SHUTDOWN: AutoShutdown = 'never';
 const OWN_FIELDS = {
   ...LIMIT_FIELDS,
   strategy: oneOf('one_for_one', 'one_for_all', 'rest_for_one'),
-  children: listOf(fits<Spec<unknown>>('a spec', isSpec)),
+  children: listOf(fits<Spec<unknown>>('a spec', isSpec, 'specs')),
   backoff: SPEC_FIELDS.backoff,
 };
 
@@ -98,7 +98,7 @@ const checkChildren = (
     const other = seen.get(child.id);
     if (other === child) throw createError('ERR_SPEC_DUPLICATE', { id: child.id, first: id, second: id });
     if (other !== undefined)
-      refuse(`supervisor ${id}`, 'children', 'specs with different ids', `two with the id ${child.id}`);
+      refuseWith(`supervisor ${id}`, 'children', 'specs with different ids', `two with the id ${child.id}`);
     seen.set(child.id, child);
     checkChild(`supervisor ${id}`, child, rules, isGroup);
   }

@@ -50,14 +50,16 @@ const LONGEST_TRACEBACK = 32_768;
 const LONGEST_MESSAGE = 8_192;
 const LONGEST_TYPE = 200;
 
+const FOREIGN_URL = /^(?!file:)\w+:\/\//;
+
 const FIELDS = {
   module: fits<string | URL>(
     'a path or a file: URL',
-    (v) => (typeof v === 'string' && v !== '') || v instanceof URL,
+    (v) => (v instanceof URL ? v.protocol === 'file:' : text.accepts(v) && !FOREIGN_URL.test(v)),
   ),
   language: oneOf('node', 'python'),
   command: text,
-  args: listOf(fits<string>('strings', (v) => typeof v === 'string')),
+  args: listOf(fits<string>('a string', (v) => typeof v === 'string', 'strings')),
   env: fits<Readonly<Record<string, string>>>(
     'an object of strings',
     (v) => object().accepts(v) && Object.values(v).every((value) => typeof value === 'string'),

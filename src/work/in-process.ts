@@ -9,7 +9,7 @@
  */
 import { createError, show } from '../base/errors.ts';
 import type { Host, ProcessEnd } from '../base/host.ts';
-import { fits, fn, resolveOptions, text } from '../base/options.ts';
+import { fits, fn, refuse, resolveOptions, text } from '../base/options.ts';
 import { PROTOCOL_VERSION } from './messages.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { type Answer, type JobContext, type JobHandler, RunningJob } from './running-job.ts';
@@ -66,6 +66,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
  */
 export const inProcess = <R = undefined>(options: InProcessOptions<R>): WorkerKind => {
   const resolved = resolveOptions('inProcess', options, FIELDS, DEFAULTS);
+  if (resolved.handlers === undefined)
+    return refuse('inProcess', 'handlers', FIELDS.handlers.expected, undefined);
   // Checked above; what is not known here is only which type the user's functions share.
   const settings = {
     ...resolved,

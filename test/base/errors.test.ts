@@ -82,7 +82,7 @@ describe('an error', () => {
       'TypeError: bad',
       'Secret',
       '{ password, b }',
-      '{  }',
+      '{}',
       'function (anonymous)',
       'function named',
     ]);

@@ -93,7 +93,7 @@ describe('resolving', () => {
   test('check gives the value back, refuse raises', () => {
     expect(check('here', 'it', flag, true)).toBe(true);
     expect(String(thrownBy(() => check('here', 'it', flag, 'yes')))).toContain(
-      'here: it must be true or false, got yes',
+      "here: it must be true or false, got 'yes'",
     );
     expect(String(thrownBy(() => refuse('here', 'both', 'one of them', {})))).toContain(
       'both must be one of them',
