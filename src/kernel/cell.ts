@@ -305,7 +305,7 @@ export class Cell implements Runnable {
   /** Ends it at once; what is below it has until `until` where it ends in order. */
   kill(until = NO_DEADLINE): void {
     this.control(() => {
-      if (until < this.stopDeadline) this.stopDeadline = until;
+      this.#hasten('killed', until);
       this.end('killed');
     });
   }
@@ -317,12 +317,15 @@ export class Cell implements Runnable {
 
   /** The orderly stop: handler settles, `shutdown`, `terminate`, all until `deadline`; then it is killed. */
   stop(reason: ExitReason, deadline: number): void {
-    if (this.#phase !== ENDING) this.control(() => this.#beginStop(reason, deadline));
-    else if (deadline < this.stopDeadline) {
-      // It has ended already: less time is for those below, whom it waits for.
-      this.stopDeadline = deadline;
-      for (const child of this.children ?? []) child.stop(reason, deadline);
-    }
+    if (this.fenced) this.#hasten(reason, deadline);
+    else this.control(() => this.#beginStop(reason, deadline));
+  }
+
+  /** Less time, also for those below it for whom it waits where it has ended itself. */
+  #hasten(reason: ExitReason, deadline: number): void {
+    if (deadline >= this.stopDeadline) return;
+    this.stopDeadline = deadline;
+    if (this.fenced) for (const child of this.children ?? []) child.stop(reason, deadline);
   }
 
   /** The parent has ended: a child that traps, or whose parent ended cleanly, stops in order; others end with it. */
@@ -370,7 +373,8 @@ export class Cell implements Runnable {
     while (this.#control !== undefined) {
       const orders = this.#control;
       this.#control = undefined;
-      for (const order of orders) if (this.#phase < ENDING) order();
+      // Also those that come too late for it: a stop still shortens the time of those below.
+      for (const order of orders) order();
     }
     let handled = 0;
     while (handled < budget && this.#takesMail) {
@@ -385,6 +389,7 @@ export class Cell implements Runnable {
   }
 
   #init(): void {
+    if (this.#phase !== STARTING) return;
     const { logic, input, initTimeoutMs } = this.place.spec;
     this.#busy = true;
     this.turn += 1;
@@ -582,6 +587,10 @@ export class Cell implements Runnable {
   // ── stopping ──────────────────────────────────────────────────────────────────────────────
 
   #beginStop(reason: ExitReason, deadline: number): void {
+    if (this.fenced) {
+      this.#hasten(reason, deadline);
+      return;
+    }
     if (this.#phase === STARTING) {
       this.#stopStarting(reason, deadline);
       return;
@@ -686,7 +695,6 @@ export class Cell implements Runnable {
     if (this.#phase >= ENDING) return;
     this.#phase = ENDING;
     this.#reason = reason;
-    this.#control = undefined;
     this.#allowance?.cancel();
     this.#idle?.cancel();
     if (this.timers !== undefined) for (const timer of this.timers) timer.cancel();
