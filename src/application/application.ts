@@ -25,6 +25,9 @@ import { type Health, healthOf } from './health.ts';
 import { OpenResources } from './open-resources.ts';
 import { isResource, type Order, orderOf, type Resource } from './resource.ts';
 import { type RunOptions, runApplication } from './run.ts';
+import { createReport, type StopReport } from './stop-report.ts';
+
+export type { StopReport } from './stop-report.ts';
 
 /** Options of {@link application}. Times in ms. */
 export interface ApplicationOptions {
@@ -38,15 +41,6 @@ export interface ApplicationOptions {
   readonly host?: Host;
   /** `'async'` carries AsyncLocalStorage by message and names the owners of stray errors; it costs. Default `'none'`. */
   readonly context?: 'none' | 'async';
-}
-
-/** How an application ended. */
-export interface StopReport {
-  /** `'shutdown'` when it was asked to; otherwise why it ended by itself. */
-  readonly reason: ExitReason;
-  /** What was still there at the end: handlers that ran on, resources that did not close. Empty when all is gone. */
-  readonly survivors: readonly string[];
-  readonly durationMs: number;
 }
 
 /** A running application. `await using` stops it. */
@@ -302,9 +296,9 @@ class RunningApplication implements Application {
   #finish(): void {
     for (const timer of this.#timers) timer.cancel();
     const stragglers = this.system.stragglers().map((ref) => `handler of ${showRef(ref)}`);
-    const report: StopReport = Object.freeze({
+    const report = createReport({
       reason: this.#reason,
-      survivors: Object.freeze([...stragglers, ...this.#resources.survivors]),
+      survivors: [...stragglers, ...this.#resources.survivors],
       durationMs: this.system.host.monotonic() - this.#stopBegan,
     });
     this.events.emit('app.stopped', { path: this.name, ...report });

@@ -11,7 +11,8 @@ import { show } from '../base/errors.ts';
 import { fits, listOf, ms, oneOf, resolveOptions } from '../base/options.ts';
 import { currentOwner } from '../kernel/async-context.ts';
 import { isClean } from '../kernel/reason.ts';
-import type { Application, StopReport } from './application.ts';
+import type { Application } from './application.ts';
+import type { StopReport } from './stop-report.ts';
 
 /** Options of `application(tree).run()`. */
 export interface RunOptions {
