@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { OpenResources } from '../../src/application/open-resources.ts';
 import { Cell } from '../../src/kernel/cell.ts';
+import { Mailbox } from '../../src/kernel/mailbox.ts';
 import { SystemOfActors } from '../../src/kernel/system.ts';
 import { MemoryJournal } from '../../src/recovery/journal.ts';
 import { Orchestrator } from '../../src/recovery/orchestrator.ts';
@@ -13,12 +14,15 @@ import { OpenWait } from '../../src/resilience/open-wait.ts';
 import { Child } from '../../src/supervision/child.ts';
 import { RestartLimit } from '../../src/supervision/restart-limit.ts';
 import { simulate } from '../../src/testing/simulate.ts';
+import { SimulatedProcess } from '../../src/testing/simulated-process.ts';
 import { Desk } from '../../src/work/desk.ts';
 import { PoolWorker } from '../../src/work/pool-worker.ts';
 import { WaitQueue } from '../../src/work/wait-queue.ts';
 import { breaker } from './scenarios/breaker.ts';
 import type { AnyScenario } from './scenarios/index.ts';
+import { kernel } from './scenarios/kernel.ts';
 import { poolAlone } from './scenarios/pool.ts';
+import { processWorkers } from './scenarios/processes.ts';
 import { recoveryAlone } from './scenarios/recovery.ts';
 import { service } from './scenarios/service.ts';
 import { supervision } from './scenarios/supervision.ts';
@@ -253,5 +257,39 @@ describe('a service is caught', () => {
   it('never ending', async () => {
     plant(SystemOfActors, 'shutdown', () => () => new Promise(() => undefined));
     expect(await found(scenario)).toMatch(/liveness|ends within the deadline/);
+  });
+});
+
+describe('worker processes are caught', () => {
+  it('living on after they were killed', async () => {
+    plant(SimulatedProcess, 'kill', () => () => true);
+    expect(await found(processWorkers as AnyScenario)).toMatch(
+      /no process lives|no process is left to itself|nothing is left|liveness|every job/,
+    );
+  });
+});
+
+describe('the kernel is caught', () => {
+  const scenario = kernel as AnyScenario;
+
+  it('letting mail overtake mail', async () => {
+    plant(
+      Mailbox,
+      'shift',
+      (original) =>
+        function (this: Mailbox) {
+          const first = Reflect.apply(original, this as never, []) as never;
+          const second = Reflect.apply(original, this as never, []) as never;
+          if (second === undefined) return first;
+          this.push(first);
+          return second;
+        } as Method,
+    );
+    expect(await found(scenario)).toMatch(/mail keeps its order/);
+  });
+
+  it('letting the ended go on', async () => {
+    plant(Cell, 'fenced', () => () => false);
+    expect(await found(scenario)).not.toBe('nothing');
   });
 });

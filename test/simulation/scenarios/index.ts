@@ -3,6 +3,7 @@ import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
 import { kernel } from './kernel.ts';
 import { poolAlone } from './pool.ts';
+import { processWorkers } from './processes.ts';
 import { recoveryAlone } from './recovery.ts';
 import { service } from './service.ts';
 import { supervision } from './supervision.ts';
@@ -11,6 +12,7 @@ import { supervision } from './supervision.ts';
 export type AnyScenario = Scenario<unknown>;
 
 export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly share: number }[] = [
+  { scenario: processWorkers as AnyScenario, share: 3 },
   { scenario: kernel as AnyScenario, share: 4 },
   { scenario: service as AnyScenario, share: 6 },
   { scenario: recoveryAlone as AnyScenario, share: 3 },
