@@ -8,18 +8,19 @@
  */
 import {
   type BreakerEvent,
-  type BreakerFact,
   type BreakerVerdict,
   circuitBreakerMachine,
 } from '../../actors/circuit-breaker.machine.ts';
 import { NO_DEADLINE, remainingMs } from '../base/deadline.ts';
-import { createError, type TroupeError } from '../base/errors.ts';
+import type { TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
+import { refuse } from '../base/options.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import { type Admission, type Settlement, Token } from './admission.ts';
-import type { BreakerChange, BreakerReport, StandaloneBreaker } from './breaker.ts';
+import type { BreakerChange, BreakerReport, BreakerState, StandaloneBreaker } from './breaker.ts';
+import { BreakerNews, type Newsworthy, type Opening } from './breaker-news.ts';
 import type { ResolvedBreakerOptions } from './breaker-options.ts';
 import {
   BoundedCall,
@@ -35,8 +36,10 @@ import {
   throwIfOver,
   type Work,
 } from './call.ts';
+import { Isolation } from './isolation.ts';
 import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
 import { OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
+import { Probes } from './probes.ts';
 import { disposedError, isolatedError, openError, probingError, SharedRefusal } from './refusal.ts';
 import type { Window } from './window.ts';
 
@@ -50,7 +53,7 @@ export interface BreakerGround {
 
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
 
-export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Waiter {
+export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Waiter, Newsworthy {
   readonly kind = 'breaker';
   readonly name: string;
   readonly where: string;
@@ -61,10 +64,9 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   readonly #judge: (ending: Ending) => Judgement;
   readonly #runner;
   readonly #wait: OpenWait;
-  readonly #listeners = new Set<(change: BreakerChange) => void>();
-  readonly #facts: BreakerFact[] = [];
-  /** Probes of this generation that are out. */
-  readonly #probes = new Set<Token>();
+  readonly #news: BreakerNews;
+  readonly #isolation: Isolation;
+  readonly #probes: Probes;
   #verdict: BreakerVerdict = 'refuse';
   /** Whether a call that nothing bounds needs neither a token nor a clock. */
   #free = false;
@@ -74,14 +76,14 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #retired = false;
   /** What the step under way is about, for the fact that it announces. */
   #cause: unknown = undefined;
+  /** The failure that opened it last, for those whom it refuses. */
+  #lastCause: unknown = undefined;
+  /** The generation in which a broken judge was told of: it breaks on every call. */
+  #judgeFailedIn = -1;
   #failures = 0;
-  #successes = 0;
-  #failedProbes = 0;
   /** Openings with no closing between them, and how long the last of them waits. */
   #openingsInRow = 0;
   #openMs = 0;
-  /** How often an operator has it isolated. */
-  #isolations = 0;
   #lastFailureAtMs: number | undefined = undefined;
   #changedAtMs = 0;
   #rejected = 0;
@@ -95,9 +97,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.events = events;
     this.options = options;
     const { judge } = options;
-    this.#judge = judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending);
+    this.#judge = judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending, (error) => this.#judgeFailed(error));
     this.#window = options.window.create(host);
     this.#wait = new OpenWait(this);
+    this.#news = new BreakerNews(this);
+    this.#probes = new Probes(this);
+    this.#isolation = new Isolation((type) => this.#send({ type }));
     this.#runner = new ChartRunner({
       chart,
       perform: {
@@ -112,17 +117,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
         },
         startWaiting: () => this.#startWaiting(),
         stopWaiting: () => this.#wait.stop(),
-        grantPermits: () => {
-          this.#successes = 0;
-          this.#failedProbes = 0;
-        },
-        revokePermits: () => this.#revokePermits(),
+        grantPermits: () => this.#probes.grant(),
+        revokePermits: () => this.#probes.revoke(),
         retire: () => {
           this.#retired = true;
         },
-        announce: ({ fact }) => {
-          this.#facts.push(fact);
-        },
+        announce: ({ fact }) => this.#news.note(fact),
       },
     });
     this.#runner.start();
@@ -131,8 +131,10 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── admission ────────────────────────────────────────────────────────────────────────────────────────────
 
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
-    if (options === undefined && this.#free) return runFree(work, this.#enders);
+    if (options === undefined && this.#free && typeof work === 'function')
+      return runFree(work, this.#enders);
     try {
+      if (typeof work !== 'function') refuse(this.where, 'work', 'a function', work);
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
       // A deadline of its own settles the call in time: no second timer is needed.
@@ -160,17 +162,8 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
       return new Token(this, this.#generation, false);
     if (this.#verdict === 'refuse' || this.#probes.size >= this.options.halfOpenPermits) return undefined;
     const probe = new Token(this, this.#generation, true);
-    this.#probes.add(probe);
-    if (watchdogMs !== undefined) this.#watch(probe, watchdogMs);
+    this.#probes.send(probe, watchdogMs);
     return probe;
-  }
-
-  #watch(probe: Token, timeoutMs: number): void {
-    const bark = (): void => {
-      const where = `${this.where} probe`;
-      probe.settle('failure', createError('ERR_DEADLINE_PASSED', { where, timeoutMs }, { stack: false }));
-    };
-    probe.watchTime(this.host.timer(timeoutMs, `${this.where} watchdog`, bark, { unref: true }));
   }
 
   #refuse(): SharedRefusal {
@@ -183,12 +176,19 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     return this.#refusal;
   }
 
+  #judgeFailed(error: unknown): void {
+    if (this.#judgeFailedIn === this.#generation) return;
+    this.#judgeFailedIn = this.#generation;
+    if (this.events.active) this.events.emit('actor.threw', { path: this.name, error });
+  }
+
   #refusalError(): TroupeError {
     const breaker = this.name;
     if (this.#retired) return disposedError(breaker);
     if (this.#verdict === 'permits') return probingError(breaker);
-    if (this.#isolations > 0) return isolatedError(breaker);
-    return openError({ breaker, openMs: this.#openMs, failures: this.#failures }, this.#wait);
+    if (this.#isolation.held) return isolatedError(breaker);
+    const facts = { breaker, openMs: this.#openMs, failures: this.#failures };
+    return openError(facts, this.#wait, this.#lastCause);
   }
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,7 +226,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── settlement ───────────────────────────────────────────────────────────────────────────────────────────
 
   settled(token: Token, judgement: Judgement, cause: unknown): boolean {
-    this.#probes.delete(token);
+    this.#probes.returned(token);
     return this.#settle(token.generation, judgement, cause);
   }
 
@@ -269,23 +269,24 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   #probeFailed(cause: unknown): void {
-    this.#failedProbes += 1;
-    this.#failures = this.#failedProbes;
+    this.#probes.failures += 1;
+    this.#failures = this.#probes.failures;
     const { probeCalls, successThreshold } = this.options;
     const failuresAllowed = probeCalls - successThreshold;
-    this.#open({ type: 'probe.failed', failures: this.#failedProbes, failuresAllowed }, cause);
+    this.#open({ type: 'probe.failed', failures: this.#failures, failuresAllowed }, cause);
   }
 
   #open(event: BreakerEvent, cause: unknown): void {
     this.#cause = cause;
+    this.#lastCause = cause;
     this.#send(event);
     this.#cause = undefined;
   }
 
   #probeSucceeded(): void {
-    this.#successes += 1;
+    this.#probes.successes += 1;
     const { successThreshold } = this.options;
-    this.#send({ type: 'probe.succeeded', successes: this.#successes, successThreshold });
+    this.#send({ type: 'probe.succeeded', successes: this.#probes.successes, successThreshold });
   }
 
   // ── the chart, and what it asks for ──────────────────────────────────────────────────────────────────────
@@ -295,32 +296,24 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   isolate(): () => void {
-    this.#isolations += 1;
-    if (this.#isolations === 1) this.#send({ type: 'isolate' });
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#isolations -= 1;
-      if (this.#isolations === 0) this.#send({ type: 'resume' });
-    };
+    return this.#isolation.hold();
   }
 
   disable(): void {
-    if (this.#isolations === 0) this.#send({ type: 'disable' });
+    if (!this.#isolation.held) this.#send({ type: 'disable' });
   }
 
   observe(): void {
-    if (this.#isolations === 0) this.#send({ type: 'observe' });
+    if (!this.#isolation.held) this.#send({ type: 'observe' });
   }
 
   resume(): void {
-    if (this.#isolations === 0) this.#send({ type: 'resume' });
+    if (!this.#isolation.held) this.#send({ type: 'resume' });
   }
 
   dispose(): void {
     this.#send({ type: 'dispose' });
-    this.#listeners.clear();
+    this.#news.forget();
   }
 
   [Symbol.dispose](): void {
@@ -330,39 +323,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #send(event: BreakerEvent): void {
     const before = this.#generation;
     this.#runner.send(event);
-    if (this.#generation !== before) this.#publish();
-  }
-
-  /** Tells of a step when it is complete: whoever hears of it may use the breaker at once. */
-  #publish(): void {
-    for (let fact = this.#facts.shift(); fact !== undefined; fact = this.#facts.shift()) this.#announce(fact);
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(this.#change());
-      } catch {
-        this.#listeners.delete(listener);
-        this.events.brokenListeners += 1;
-      }
-    }
-  }
-
-  #announce(fact: BreakerFact): void {
-    if (!this.events.active) return;
-    const path = this.name;
-    if (fact === 'breaker.opened') {
-      const opened = {
-        path,
-        retryAtMs: this.#wait.retryAt,
-        openMs: this.#openMs,
-        failures: this.#failures,
-        cause: this.#cause,
-      };
-      this.events.emit(fact, opened);
-    } else if (fact === 'breaker.half_opened') {
-      this.events.emit(fact, { path, permits: this.options.halfOpenPermits });
-    } else if (fact === 'breaker.would_have_opened') {
-      this.events.emit(fact, { path, failures: this.#failures, cause: this.#cause });
-    } else this.events.emit(fact, { path });
+    if (this.#generation !== before) this.#news.publish();
   }
 
   #beginGeneration(): void {
@@ -380,9 +341,23 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.#wait.start(this.#openMs);
   }
 
-  #revokePermits(): void {
-    for (const probe of this.#probes) probe.revoke();
-    this.#probes.clear();
+  exportState(): BreakerState {
+    const waits = this.#wait.leftMs !== undefined;
+    // What is probed had waited long enough.
+    const retryAt = waits ? this.#wait.retryAt : this.#verdict === 'permits' ? this.host.wall() : null;
+    const [openings, openMs, failures] = [this.#openingsInRow, this.#openMs, this.#failures];
+    return Object.freeze({ version: 1, retryAt, openings, openMs, failures });
+  }
+
+  /** Goes on where an exported one stood: what it had left to wait has gone on passing. */
+  restore({ retryAt, openings, openMs, failures }: BreakerState): void {
+    if (retryAt === null) return;
+    this.#failures = failures;
+    this.#send({ type: 'restore' });
+    this.#openingsInRow = openings;
+    this.#openMs = openMs;
+    // The clock of another machine may be wrong, but nobody waits longer for that.
+    this.#wait.start(Math.min(openMs, Math.max(0, retryAt - this.host.wall())));
   }
 
   // ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -395,7 +370,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   isWatched(): boolean {
-    return this.events.active || this.#listeners.size > 0;
+    return this.#news.isHeard;
   }
 
   /** Lets an actor keep its time from now on. Returns the function that ends that. */
@@ -406,11 +381,9 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────
 
   onChange(listener: (change: BreakerChange) => void): () => void {
-    this.#listeners.add(listener);
+    const unlisten = this.#news.listen(listener);
     this.#wait.armIfWatched();
-    return () => {
-      this.#listeners.delete(listener);
-    };
+    return unlisten;
   }
 
   on<T extends EventType>(type: T, listener: (event: Extract<TroupeEvent, { type: T }>) => void): () => void {
@@ -419,17 +392,22 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     return unlisten;
   }
 
+  opening(): Opening {
+    const { retryAt } = this.#wait;
+    return { retryAtMs: retryAt, openMs: this.#openMs, failures: this.#failures, cause: this.#cause };
+  }
+
   inspect(): BreakerReport {
     const { calls, failures, slow } = this.#window.counts();
     return Object.freeze({
       name: this.name,
-      ...this.#change(),
+      ...this.change(),
       openUntilMs: this.#wait.leftMs === undefined ? undefined : this.#wait.untilMs,
       calls,
       failures,
       slow,
       probes: this.#probes.size,
-      successes: this.#successes,
+      successes: this.#probes.successes,
       lastFailureAtMs: this.#lastFailureAtMs,
       changedAtMs: this.#changedAtMs,
       rejected: this.#rejected,
@@ -439,7 +417,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     });
   }
 
-  #change(): BreakerChange {
+  change(): BreakerChange {
     return Object.freeze({
       state: this.#state(),
       verdict: this.#verdict,

@@ -37,6 +37,17 @@ export interface BreakerReport extends BreakerChange {
   readonly critical: boolean;
 }
 
+/** What outlives the process of a breaker: JSON. It says whether it waits, not which calls its window remembered. */
+export interface BreakerState {
+  readonly version: 1;
+  /** Until when it refuses, ms of the wall clock; `null` where it does not. */
+  readonly retryAt: number | null;
+  /** Openings with no closing between them, the duration of the last, and the failures that led to it. */
+  readonly openings: number;
+  readonly openMs: number;
+  readonly failures: number;
+}
+
 /** A breaker, alone or in a tree. */
 export interface CircuitBreaker {
   readonly kind: 'breaker';
@@ -69,6 +80,8 @@ export interface CircuitBreaker {
   observe(): void;
   /** Decides by itself again: closed, with nothing counted. Does nothing where nobody had interfered. */
   resume(): void;
+  /** For a process that may end at any time: hand it to the next as the option `state`. */
+  exportState(): BreakerState;
   inspect(): BreakerReport;
   /** Called in the turn of each transition, after it. Returns the function that ends it. */
   onChange(listener: (change: BreakerChange) => void): () => void;

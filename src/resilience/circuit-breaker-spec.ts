@@ -13,7 +13,7 @@ import type { Ref } from '../kernel/ref.ts';
 import { noHandler } from '../kernel/relations.ts';
 import { createSpec, SPEC_FIELDS, type Spec, type SpecOptions } from '../kernel/spec.ts';
 import type { Admission } from './admission.ts';
-import type { BreakerChange, BreakerReport, CircuitBreaker } from './breaker.ts';
+import type { BreakerChange, BreakerReport, BreakerState, CircuitBreaker } from './breaker.ts';
 import { BreakerCore } from './breaker-core.ts';
 import {
   BREAKER_FIELDS,
@@ -148,6 +148,10 @@ class PlacedBreaker implements BreakerHandle {
     this.#core.resume();
   }
 
+  exportState(): BreakerState {
+    return this.#core.exportState();
+  }
+
   inspect(): BreakerReport {
     return this.#core.inspect();
   }
@@ -178,6 +182,11 @@ class BreakerLogic implements Logic<BreakerHandle> {
 
   start(context: ActorContext): Behaviour {
     return new BreakerActor(context, context.place.shared as BreakerCore);
+  }
+
+  /** Nobody keeps its time any more, and nobody should rely on it. */
+  retire(place: Place): void {
+    (place.shared as BreakerCore).dispose();
   }
 
   handle(place: Place): BreakerHandle {

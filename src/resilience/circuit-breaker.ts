@@ -3,14 +3,20 @@
  * a tree.
  */
 import type { Host } from '../base/host.ts';
-import { object, resolveOptions, text } from '../base/options.ts';
+import { fits, object, resolveOptions, text } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
-import type { StandaloneBreaker } from './breaker.ts';
+import type { BreakerState, StandaloneBreaker } from './breaker.ts';
 import { BreakerCore } from './breaker-core.ts';
 import { BREAKER_FIELDS, type BreakerOptions, resolveBreaker } from './breaker-options.ts';
 
-export type { BreakerChange, BreakerReport, CircuitBreaker, StandaloneBreaker } from './breaker.ts';
+export type {
+  BreakerChange,
+  BreakerReport,
+  BreakerState,
+  CircuitBreaker,
+  StandaloneBreaker,
+} from './breaker.ts';
 
 /** Options of {@link createCircuitBreaker}. */
 export interface StandaloneBreakerOptions extends BreakerOptions {
@@ -20,13 +26,30 @@ export interface StandaloneBreakerOptions extends BreakerOptions {
   readonly host?: Host;
   /** Where its events go. Default: a stream of its own. */
   readonly events?: EventStream;
+  /**
+   * What an earlier one exported: if that was open, this one is, for what is left of the wait; time between counts. Another
+   * shape, or version, is refused.
+   */
+  readonly state?: BreakerState;
 }
+
+const isState = (value: unknown): boolean => {
+  const state = value as Partial<Record<keyof BreakerState, unknown>> | null;
+  const { version, retryAt, openings, openMs, failures } = state ?? {};
+  const numbers = [openings, openMs, failures];
+  return (
+    version === 1 &&
+    (retryAt === null || Number.isFinite(retryAt)) &&
+    numbers.every((each) => Number.isFinite(each) && (each as number) >= 0)
+  );
+};
 
 const STANDALONE_FIELDS = {
   ...BREAKER_FIELDS,
   name: text,
   host: object<Host>('a Host'),
   events: object<EventStream>('an EventStream'),
+  state: fits<BreakerState>('what exportState() gave', isState),
 } as const;
 
 /**
@@ -38,6 +61,8 @@ const STANDALONE_FIELDS = {
 export const createCircuitBreaker = (options: StandaloneBreakerOptions = {}): StandaloneBreaker => {
   const where = 'createCircuitBreaker';
   const resolved = resolveOptions(where, options, STANDALONE_FIELDS, { name: 'breaker' });
-  const { name, host = realHost(), events = new EventStream(() => host.wall()), ...own } = resolved;
-  return new BreakerCore({ host, events, path: name }, resolveBreaker(where, own));
+  const { name, host = realHost(), events = new EventStream(() => host.wall()), state, ...own } = resolved;
+  const breaker = new BreakerCore({ host, events, path: name }, resolveBreaker(where, own));
+  if (state !== undefined) breaker.restore(state);
+  return breaker;
 };

@@ -14,7 +14,13 @@ export {
   createBackoff,
   type Jitter,
 } from './backoff.ts';
-export type { BreakerChange, BreakerReport, CircuitBreaker, StandaloneBreaker } from './breaker.ts';
+export type {
+  BreakerChange,
+  BreakerReport,
+  BreakerState,
+  CircuitBreaker,
+  StandaloneBreaker,
+} from './breaker.ts';
 export type { BreakerOptions } from './breaker-options.ts';
 export { type Bulkhead, type BulkheadOptions, type BulkheadReport, createBulkhead } from './bulkhead.ts';
 export type { CallContext, Ending, ExecuteOptions, Work } from './call.ts';

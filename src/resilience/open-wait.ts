@@ -52,6 +52,7 @@ export class OpenWait {
 
   start(openMs: number): void {
     const { host } = this.#waiter;
+    this.#disarm();
     this.#untilMs = host.monotonic() + openMs;
     this.#retryAt = host.wall() + openMs;
     this.armIfWatched();

@@ -36,10 +36,11 @@ export const isolatedError = (breaker: string): TroupeError =>
 export const probingError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_PROBING', { breaker }, UNSTACKED);
 
-/** An open breaker's. `data.retryAfterMs` is what is left when it is read: the error outlives its first rejection. */
+/** An open breaker's; its cause is the failure that opened it. `data.retryAfterMs` is what is left when it is read: the error outlives its first rejection. */
 export const openError = (
   facts: { readonly breaker: string; readonly openMs: number; readonly failures: number },
   wait: OpenWait,
+  cause?: unknown,
 ): TroupeError => {
   const { retryAt, untilMs } = wait;
   const data = {
@@ -50,5 +51,5 @@ export const openError = (
       return wait.untilMs === untilMs ? (wait.leftMs ?? 0) : 0;
     },
   };
-  return createError('ERR_BREAKER_OPEN', Object.freeze(data), UNSTACKED);
+  return createError('ERR_BREAKER_OPEN', Object.freeze(data), { ...UNSTACKED, cause });
 };

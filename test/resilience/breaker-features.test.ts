@@ -222,3 +222,62 @@ describe('what an operator asks for', () => {
     ]);
   });
 });
+
+describe('an exported state', () => {
+  /** A breaker that opened, and one made from its state so much later, on a host of its own. */
+  const resumed = async (
+    laterMs: number,
+    before: (host: SimulatedHost) => Promise<void> = async () => {},
+  ) => {
+    const { host, breaker } = setUp({ window: ONE_FAILURE, openMs: (n) => n * 1_000 });
+    breaker.fail();
+    await before(host);
+    const state = JSON.parse(JSON.stringify(breaker.exportState()));
+    const next = new SimulatedHost();
+    next.setWall(host.wall() + laterMs);
+    const options = { host: next, window: ONE_FAILURE, openMs: (n: number) => n * 1_000, state };
+    return { host: next, breaker: createCircuitBreaker(options) };
+  };
+
+  it('goes on waiting for what is left, by the time that has passed and not by a timer', async () => {
+    const { host, breaker } = await resumed(300);
+    expect(breaker.inspect()).toMatchObject({ state: 'open', retryAfterMs: 700 });
+    expect(host.pendingTimers()).toEqual([]);
+    expect(await outcomeOf(breaker.execute(ok))).toBe('ERR_BREAKER_OPEN');
+    await host.advance(700);
+    expect(await breaker.execute(ok)).toBe('ok');
+  });
+
+  it('probes at once where the wait is over, and goes on counting openings', async () => {
+    const { breaker } = await resumed(5_000);
+    await outcomeOf(breaker.execute(down));
+    expect(breaker.inspect()).toMatchObject({ state: 'open', retryAfterMs: 2_000 });
+  });
+
+  it('a clock that went back makes nobody wait longer', async () => {
+    const { breaker } = await resumed(-3_600_000);
+    expect(breaker.inspect().retryAfterMs).toBe(1_000);
+  });
+
+  it('of a closed one is closed, and what is no state is refused', async () => {
+    const closed = setUp().breaker.exportState();
+    expect(closed.retryAt).toBeNull();
+    expect(createCircuitBreaker({ state: closed }).inspect().state).toBe('closed');
+    for (const wrong of [
+      {},
+      { ...closed, version: 2 },
+      { ...closed, openMs: -1 },
+      { ...closed, retryAt: 'soon' },
+    ])
+      expect(() => createCircuitBreaker({ state: wrong as never })).toThrow('ERR_OPTION_INVALID');
+  });
+
+  it('watched, it half-opens by a timer', async () => {
+    const { host, breaker } = await resumed(300);
+    breaker.onChange(() => {});
+    await host.advance(700);
+    expect(breaker.inspect().state).toBe('half_open');
+    expect(breaker.exportState().retryAt).toBe(host.wall());
+    expect(host.pendingTimers()).toEqual([]);
+  });
+});
