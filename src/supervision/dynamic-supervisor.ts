@@ -5,37 +5,35 @@
  * init or stop of one delays no other; they stop in parallel. Restarting children count against `maxChildren`.
  */
 import { createError } from '../base/errors.ts';
-import { check, fits, identifier, integer, refuse, resolveOptions, text } from '../base/options.ts';
+import { fits, identifier, integer, refuse, resolveOptions } from '../base/options.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
 import {
   type ActorContext,
   type Behaviour,
   DEFERRED,
-  type Handle,
   type Inspection,
   type Logic,
-  type Place,
   type Request,
 } from '../kernel/logic.ts';
 import type { ExitReason } from '../kernel/reason.ts';
-import type { Ref } from '../kernel/ref.ts';
 import { noHandler } from '../kernel/relations.ts';
-import { createSpec, isSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
+import { createSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
-import { LIMIT_FIELDS } from './restart-limit.ts';
 import {
-  absence,
-  type ChildCounts,
-  type ChildListing,
-  countChildren,
-  listing,
-  type Rules,
-  Supervision,
-} from './supervision.ts';
+  type DynamicMessage,
+  type DynamicOperations,
+  type DynamicSupervisorHandle,
+  HandleOfDynamicSupervisor,
+  type TemplateSupervisorHandle,
+} from './dynamic-supervisor-handle.ts';
+import { LIMIT_FIELDS } from './restart-limit.ts';
+import { absence, type ChildCounts, countChildren, listing, type Rules, Supervision } from './supervision.ts';
 import { rulesOf, SUPERVISOR_SPEC_FIELDS, type SupervisorOptions, specOptionsOf } from './supervisor.ts';
 import { checkTemplate, instantiate, TEMPLATE, type Template } from './template.ts';
+
+export type { DynamicOperations, DynamicSupervisorHandle, TemplateSupervisorHandle };
 
 /** Options of {@link dynamicSupervisor}: a static one's, without children and strategy. */
 export interface DynamicSupervisorOptions extends Omit<SupervisorOptions, 'children' | 'strategy'> {
@@ -48,52 +46,6 @@ export interface TemplateSupervisorOptions<H> extends DynamicSupervisorOptions {
   /** What every child is made of: a spec, or a function of key and input that makes one. The key becomes the id. */
   readonly template: Template<H>;
 }
-
-/** The handle of a dynamic supervisor; follows restarts. */
-export interface DynamicSupervisorHandle extends DynamicOperations {
-  /**
-   * Starts a child under its spec's id and resolves with its handle, or with `undefined` where its init chose not to run.
-   *
-   * @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED, ERR_OPTION_INVALID
-   */
-  startChild<H>(spec: Spec<H>): Promise<H>;
-}
-
-/** The handle of a dynamic supervisor with a template. */
-export interface TemplateSupervisorHandle<H> extends DynamicOperations {
-  /**
-   * Starts a child from the template under a key, with an input of its own where one is given.
-   *
-   * @throws ERR_MAX_CHILDREN, ERR_CHILD_ALREADY_STARTED, ERR_CHILD_START_FAILED, ERR_OPTION_INVALID
-   */
-  startChild(key: string, input?: unknown): Promise<H>;
-  child(key: string): H | undefined;
-}
-
-/** What every dynamic supervisor does. */
-export interface DynamicOperations extends Handle {
-  /** Stops and forgets a child. @throws ERR_CHILD_NOT_FOUND */
-  terminateChild(id: string): Promise<void>;
-  /** The handle of a child, or `undefined`. Reads without asking. */
-  child(id: string): unknown;
-  /** The latest started first. */
-  whichChildren(): Promise<readonly ChildListing[]>;
-  /** @throws ERR_CHILD_NOT_FOUND */
-  whichChild(id: string): Promise<ChildListing>;
-  /** With a template `specs` is 1: the template (OTP). */
-  countChildren(): Promise<ChildCounts>;
-  /** @throws ERR_CHILD_NOT_FOUND */
-  childSpec(id: string): Promise<Spec<unknown>>;
-}
-
-type Message =
-  | { readonly type: 'start_child'; readonly spec: Spec<unknown> }
-  | { readonly type: 'start_from_template'; readonly key: string; readonly input: unknown }
-  | { readonly type: 'which_child'; readonly id: string }
-  | { readonly type: 'get_child_spec'; readonly id: string }
-  | { readonly type: 'terminate_child'; readonly id: string }
-  | { readonly type: 'which_children' }
-  | { readonly type: 'count_children' };
 
 class DynamicSupervisor implements Behaviour {
   readonly #supervision: Supervision;
@@ -122,7 +74,7 @@ class DynamicSupervisor implements Behaviour {
   }
 
   call(message: unknown, request: Request): unknown {
-    const asked = message as Message;
+    const asked = message as DynamicMessage;
     switch (asked?.type) {
       case 'which_children':
         return [...this.#children.values()].reverse().map(listing);
@@ -355,65 +307,6 @@ class DynamicSupervisor implements Behaviour {
     child.send({ type: 'forget' });
     if (this.#children.get(child.id) === child) this.#children.delete(child.id);
     this.#supervision.system.release(child.place);
-  }
-}
-
-const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
-
-class HandleOfDynamicSupervisor implements DynamicOperations {
-  readonly #place: Place;
-
-  constructor(place: Place) {
-    this.#place = place;
-  }
-
-  get path(): string {
-    return this.#place.path;
-  }
-
-  ref(): Ref | undefined {
-    return this.#place.ref();
-  }
-
-  async startChild(specOrKey: unknown, input?: unknown): Promise<unknown> {
-    const where = `startChild of ${this.path}`;
-    if (typeof specOrKey === 'string') {
-      const key = check(where, 'key', identifier, specOrKey);
-      const started = await this.#place.call({ type: 'start_from_template', key, input }, NO_LIMIT);
-      return this.#place.handleAt(`${this.path}/${key}`) ?? started;
-    }
-    const spec = check(where, 'spec', fits<Spec<unknown>>('a spec, or a key', isSpec), specOrKey);
-    const started = await this.#place.call({ type: 'start_child', spec }, NO_LIMIT);
-    return this.#place.handleAt(`${this.path}/${spec.id}`) ?? started;
-  }
-
-  async terminateChild(id: string): Promise<void> {
-    await this.#place.call(
-      { type: 'terminate_child', id: check(`terminateChild of ${this.path}`, 'id', text, id) },
-      NO_LIMIT,
-    );
-  }
-
-  child(id: string): unknown {
-    return this.#place.handleAt(`${this.path}/${id}`);
-  }
-
-  whichChildren(): Promise<readonly ChildListing[]> {
-    return this.#place.call({ type: 'which_children' }, NO_LIMIT) as Promise<readonly ChildListing[]>;
-  }
-
-  whichChild(id: string): Promise<ChildListing> {
-    const asked = { type: 'which_child', id: check(`whichChild of ${this.path}`, 'id', text, id) };
-    return this.#place.call(asked, NO_LIMIT) as Promise<ChildListing>;
-  }
-
-  childSpec(id: string): Promise<Spec<unknown>> {
-    const asked = { type: 'get_child_spec', id: check(`childSpec of ${this.path}`, 'id', text, id) };
-    return this.#place.call(asked, NO_LIMIT) as Promise<Spec<unknown>>;
-  }
-
-  countChildren(): Promise<ChildCounts> {
-    return this.#place.call({ type: 'count_children' }, NO_LIMIT) as Promise<ChildCounts>;
   }
 }
 

@@ -34,6 +34,18 @@ describe('the traces recorded from Erlang/OTP 25.2.3', () => {
   );
 });
 
+describe('the traces recorded from Erlang/OTP 25.2.3 beyond that format', () => {
+  const beyond = lines('beyond.jsonl').map(parseScript);
+  const traces = lines('beyond-traces.jsonl').map((line) => JSON.parse(line) as Trace);
+
+  it.each(beyond.map((script, i) => [script.id, script, i] as const))(
+    'agree with ours: %s',
+    async (_, script, i) => {
+      expect(differenceOf(traces[i] as Trace, await runScript(script))).toBeUndefined();
+    },
+  );
+});
+
 describe('a malformed script', () => {
   const worker = { id: 'w' };
   const tree = { id: 'root', type: 'supervisor', children: [worker] };

@@ -1,0 +1,199 @@
+/** The ways in which `npm run -s mutate` breaks supervision, one at a time. Each pattern stands exactly once in its file. */
+
+export interface Mutation {
+  readonly what: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const STATIC = 'src/supervision/static-supervisor.ts';
+const DYNAMIC = 'src/supervision/dynamic-supervisor.ts';
+const SHARED = 'src/supervision/supervision.ts';
+const CHILD = 'src/supervision/child.ts';
+const LIMIT = 'src/supervision/restart-limit.ts';
+const RULES = 'src/supervision/child-rules.ts';
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'one restart more than the intensity is allowed',
+    file: LIMIT,
+    from: 'this.used(nowMs) <= this.intensity',
+    to: 'this.used(nowMs) <= this.intensity + 1',
+  },
+  {
+    what: 'one restart fewer than the intensity is allowed',
+    file: LIMIT,
+    from: 'this.used(nowMs) <= this.intensity',
+    to: 'this.used(nowMs) < this.intensity',
+  },
+  {
+    what: "the window's old edge is left out",
+    file: LIMIT,
+    from: 'oldest < edge;',
+    to: 'oldest <= edge;',
+  },
+  { what: 'restarts never leave the window', file: LIMIT, from: 'oldest < edge;', to: 'false;' },
+  {
+    what: 'the period counts twice',
+    file: LIMIT,
+    from: 'nowMs - this.periodMs',
+    to: 'nowMs - 2 * this.periodMs',
+  },
+  {
+    what: 'children stop in the order in which they started',
+    file: STATIC,
+    from: 'for (const child of [...children].reverse()) {',
+    to: 'for (const child of [...children]) {',
+  },
+  {
+    what: 'children are listed in start order',
+    file: STATIC,
+    from: '[...this.#children].reverse().map(listing)',
+    to: '[...this.#children].map(listing)',
+  },
+  {
+    what: 'rest_for_one restarts all',
+    file: STATIC,
+    from: "this.#strategy === 'one_for_all' ? 0 :",
+    to: "this.#strategy !== 'one_for_one' ? 0 :",
+  },
+  {
+    what: 'rest_for_one leaves out the failed child',
+    file: STATIC,
+    from: ': this.#children.indexOf(culprit);',
+    to: ': this.#children.indexOf(culprit) + 1;',
+  },
+  {
+    what: 'one_for_all restarts like rest_for_one',
+    file: STATIC,
+    from: "this.#strategy === 'one_for_all' ? 0 :",
+    to: 'this.#children.length === 0 ? 0 :',
+  },
+  {
+    what: 'all strategies restart one for one',
+    file: STATIC,
+    from: "else if (this.#strategy !== 'one_for_one') yield*",
+    to: 'else if (this.#strategy === undefined) yield*',
+  },
+  {
+    what: 'failed restarts are not counted',
+    file: STATIC,
+    from: 'this.#work.enqueue(() => this.#failed(child, child.lastReason));',
+    to: 'this.#work.enqueue(() => this.#restart(child));',
+  },
+  {
+    what: 'a failed restart is not tried again',
+    file: STATIC,
+    from: 'this.#work.enqueue(() => this.#failed(child, child.lastReason));',
+    to: 'void child;',
+  },
+  {
+    what: 'temporary siblings stay known after a group restart',
+    file: STATIC,
+    from: "if (child.spec.restart === 'temporary' && child !== culprit) this.#forget(child);",
+    to: "if (child.spec.restart === 'temporary' && child !== culprit) child.place.markGone();",
+  },
+  {
+    what: 'temporary children stay known after their end',
+    file: STATIC,
+    from: "    child.place.markGone();\n    if (child.spec.restart === 'temporary') this.#forget(child);\n",
+    to: '    child.place.markGone();\n',
+  },
+  {
+    what: 'transient children are restarted after a clean end',
+    file: CHILD,
+    from: "this.spec.restart === 'transient' && !isClean(reason)",
+    to: "this.spec.restart === 'transient'",
+  },
+  {
+    what: 'permanent children are not restarted after a clean end',
+    file: CHILD,
+    from: "return this.spec.restart === 'permanent' || (",
+    to: "return (this.spec.restart === 'permanent' && !isClean(reason)) || (",
+  },
+  {
+    what: 'temporary children are restarted',
+    file: CHILD,
+    from: "this.spec.restart === 'transient' && !isClean(reason)",
+    to: "this.spec.restart !== 'permanent' && !isClean(reason)",
+  },
+  {
+    what: 'a clean end of a permanent child at its stop is not reported',
+    file: CHILD,
+    from: "return spec.restart !== 'permanent' && isClean(reason);",
+    to: 'return isClean(reason);',
+  },
+  {
+    what: 'brutal_kill is an orderly stop',
+    file: SHARED,
+    from: "if (shutdownMs === 'brutal_kill') child.cell?.kill(",
+    to: "if (shutdownMs === 'brutal_kill') child.cell?.stop('shutdown', ",
+  },
+  {
+    what: 'any_significant waits for all',
+    file: SHARED,
+    from: "if (autoShutdown === 'any_significant') return true;",
+    to: '',
+  },
+  {
+    what: 'all_significant does not wait for the others',
+    file: SHARED,
+    from: 'if (spec.significant && (cell !== undefined || standing.due)) return false;',
+    to: 'void [spec, cell, standing];',
+  },
+  {
+    what: 'insignificant children count for the automatic shutdown',
+    file: SHARED,
+    from: "if (autoShutdown === 'never' || !child.spec.significant) return false;",
+    to: "if (autoShutdown === 'never') return false;",
+  },
+  {
+    what: 'clean ends of temporary children are reported',
+    file: SHARED,
+    from: "if (child.spec.restart === 'permanent' || !isClean(reason))",
+    to: 'if (reason !== undefined)',
+  },
+  {
+    what: 'a failed start that was asked for is reported',
+    file: SHARED,
+    from: "if (why !== 'request') this.report",
+    to: 'this.report',
+  },
+  {
+    what: 'giving up restarts the children once more',
+    file: STATIC,
+    from: "if (delayMs === 'give_up') yield* this.#giveUp(child);",
+    to: "if (delayMs === 'give_up') yield* this.#restart(child);",
+  },
+  {
+    what: 'a dynamic child that is not restarted stays known',
+    file: DYNAMIC,
+    from: '    this.#forget(child);\n    if (this.#closing || !this.#supervision.isFinal',
+    to: '    if (this.#closing || !this.#supervision.isFinal',
+  },
+  {
+    what: 'a template counts as many specs as children',
+    file: DYNAMIC,
+    from: '? counts : { ...counts, specs: 1 }',
+    to: '? counts : { ...counts }',
+  },
+  {
+    what: 'a budget of a child’s own is spent from its supervisor’s',
+    file: SHARED,
+    from: 'if (restartBudget === undefined) return this.limit;',
+    to: 'if (restartBudget !== null) return this.limit;',
+  },
+  {
+    what: 'significant children are taken where nothing comes of it',
+    file: RULES,
+    from: "child.significant && rules.autoShutdown === 'never'",
+    to: 'child.significant && rules.autoShutdown === undefined',
+  },
+  {
+    what: 'siblings wait for ever for a culprit that was terminated',
+    file: STATIC,
+    from: 'else if (unfinished?.culprit === child) yield* this.#leaveOut(unfinished);',
+    to: '',
+  },
+];
