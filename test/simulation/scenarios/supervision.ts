@@ -19,6 +19,8 @@ const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const;
 const RESTARTS = ['permanent', 'transient', 'temporary'] as const;
 const HANG_MS = 700;
 const QUIET_MS = 200_000;
+/** How long a supervisor may be at other work before it sees to a failed start. */
+const RETRY_MS = 3_000;
 
 interface Group {
   readonly path: string;
@@ -47,8 +49,9 @@ export class Trees {
   readonly doomed = new Map<string, string>();
   /** What stood under a supervisor when it was seen to stop. */
   readonly #stopping = new Map<string, ReadonlyMap<string, number | undefined>>();
-  /** Siblings that failed while this incarnation lived. */
-  readonly failedBeside = new Map<string, Set<string>>();
+  /** When a sibling last failed whose failure concerns this child, and when the child was started. */
+  readonly failedBeside = new Map<string, number>();
+  readonly startedAt = new Map<string, number>();
   root: Spec<SupervisorHandle> | undefined;
   ends: string[] = [];
   stopAsked = false;
@@ -115,7 +118,7 @@ export class Trees {
       if (index < touched || sibling === path) continue;
       const cell = cellAt(this.system, sibling);
       if (cell !== undefined) this.doomed.set(`${sibling}@${cell.ref.incarnation}`, path);
-      this.failedBeside.get(sibling)?.add(path);
+      this.failedBeside.set(sibling, now);
     }
   }
 
@@ -124,7 +127,7 @@ export class Trees {
     const from = group?.strategy === 'one_for_all' ? 0 : (group?.children.indexOf(path) ?? 0);
     if (group === undefined || group.strategy === 'one_for_one') return;
     for (const sibling of group.children.slice(from))
-      if (sibling !== path) this.failedBeside.get(sibling)?.add(path);
+      if (sibling !== path) this.failedBeside.set(sibling, this.stage.host.monotonic());
   }
 
   /** A child that ended by order: somebody must have had reason to order it. */
@@ -135,7 +138,9 @@ export class Trees {
     if (group === undefined || reason !== 'shutdown' || cell === undefined) return;
     const excused =
       group.gaveUp || this.#stopping.has(parent) || cell.status !== 'running' || group.ordered.has(path);
-    if (!excused && (this.failedBeside.get(path)?.size ?? 0) === 0)
+    // A failed start is seen to behind what else was asked: by then the sibling may be another incarnation.
+    const failedAt = (this.failedBeside.get(path) ?? Number.NEGATIVE_INFINITY) + RETRY_MS;
+    if (!excused && failedAt < (this.startedAt.get(path) ?? 0))
       this.stage.violated(
         'restarts touch the right set',
         `${path} was stopped by ${group.strategy} ${parent}`,
@@ -217,7 +222,7 @@ const setUp = async (stage: Stage): Promise<Trees> => {
     'actor.started': ({ path, incarnation }) => {
       living.started(path, incarnation, stage);
       trees.anew(path);
-      trees.failedBeside.set(path, new Set());
+      trees.startedAt.set(path, stage.host.monotonic());
     },
     'actor.ended': ({ path, incarnation, reason }) => {
       living.ended(path, incarnation);
