@@ -93,6 +93,8 @@ export interface Logic<H = Handle> {
   share?(place: Place): unknown;
   /** Init. May be async; bounded by the spec's `initTimeoutMs`. */
   start(context: ActorContext, input: unknown): Awaitable<Behaviour | typeof IGNORE>;
+  /** The system has stopped: nothing starts at this place any more, and what is shared there may be let go of. */
+  retire?(place: Place): void;
   /** What outside code is given for `app.get(spec)`. */
   handle(place: Place): H;
 }

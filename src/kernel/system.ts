@@ -302,7 +302,17 @@ export class SystemOfActors implements System {
       );
       await this.whenEnded(cell);
     }
+    for (const place of this.#places.values()) this.#retire(place);
     this.#stopListening();
+  }
+
+  #retire(place: PlaceOfActor): void {
+    try {
+      place.spec.logic.retire?.(place);
+    } catch (error) {
+      this.counters.threw += 1;
+      this.events.emit('actor.threw', { path: place.path, error });
+    }
   }
 
   tell(target: Addressee, message: unknown): Told {

@@ -97,7 +97,10 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.events = events;
     this.options = options;
     const { judge } = options;
-    this.#judge = judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending, (error) => this.#judgeFailed(error));
+    this.#judge =
+      judge === judgeByDefault
+        ? judge
+        : (ending) => judgeSafely(judge, ending, (error) => this.#judgeFailed(error));
     this.#window = options.window.create(host);
     this.#wait = new OpenWait(this);
     this.#news = new BreakerNews(this);
@@ -131,8 +134,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   // ── admission ────────────────────────────────────────────────────────────────────────────────────────────
 
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
-    if (options === undefined && this.#free && typeof work === 'function')
-      return runFree(work, this.#enders);
+    if (options === undefined && this.#free && typeof work === 'function') return runFree(work, this.#enders);
     try {
       if (typeof work !== 'function') refuse(this.where, 'work', 'a function', work);
       const bounds = boundsOf(this, options);

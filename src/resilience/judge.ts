@@ -4,7 +4,7 @@
  * Invariant: every ending is judged once, and a judge cannot break a call: one that throws, or answers with something
  * else, is overruled by the default.
  */
-import { isTroupeError } from '../base/errors.ts';
+import { createError, isTroupeError } from '../base/errors.ts';
 import type { Ending } from './call.ts';
 
 /**
@@ -59,13 +59,20 @@ export const judgeByDefault: Judge = (ending) => {
   return ending.kind === 'aborted' && !isDeadline(ending.error) ? 'neutral' : 'failure';
 };
 
-/** The user's judge, kept from doing harm. */
-export const judgeSafely = (judge: Judge, ending: Ending): Judgement => {
+const noJudgement = (got: unknown): Error => {
+  const expected = JUDGEMENTS.map((judgement) => `'${judgement}'`).join(' or ');
+  return createError('ERR_OPTION_INVALID', { where: 'judge', field: 'judgement', expected, got });
+};
+
+/** The user's judge, kept from doing harm. `failed` is told where it had to be overruled. */
+export const judgeSafely = (judge: Judge, ending: Ending, failed?: (error: unknown) => void): Judgement => {
   try {
     const judgement: unknown = judge(ending);
     if (JUDGEMENTS.includes(judgement)) return judgement as Judgement;
-  } catch {
+    if (failed !== undefined) failed(noJudgement(judgement));
+  } catch (error) {
     // Overruled below: the caller is owed the result of the call, not the judge's mistake.
+    failed?.(error);
   }
   return judgeByDefault(ending);
 };

@@ -36,7 +36,10 @@ export const isolatedError = (breaker: string): TroupeError =>
 export const probingError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_PROBING', { breaker }, UNSTACKED);
 
-/** An open breaker's; its cause is the failure that opened it. `data.retryAfterMs` is what is left when it is read: the error outlives its first rejection. */
+/**
+ * An open breaker's; its cause is the failure that opened it. `data.retryAfterMs` is what is left when it is read: the error
+ * outlives its first rejection.
+ */
 export const openError = (
   facts: { readonly breaker: string; readonly openMs: number; readonly failures: number },
   wait: OpenWait,
