@@ -58,6 +58,9 @@ const shout = (words: Readonly<Record<string, unknown>>): void => {
 const describe = (error: unknown): string =>
   error instanceof Error && error.stack !== undefined ? error.stack : show(error);
 
+const strayWords = (contained: boolean): Readonly<Record<string, string>> =>
+  contained ? { level: 'error', msg: 'stray error: its actor is ended' } : { msg: 'stray error' };
+
 /** What Node says keeps the process alive, stdio aside. */
 const holdingOn = (): readonly string[] =>
   process
@@ -88,13 +91,9 @@ export const runApplication = async (
   const onStray = (error: unknown) => {
     const owner = currentOwner();
     app.events.emit('app.stray_error', { path: app.name, owner: owner?.path, error });
-    const words = { app: app.name, owner: owner?.path, error: describe(error) };
-    if (strayErrors === 'end_actor' && owner !== undefined && app.system.isAlive(owner)) {
-      shout({ level: 'error', msg: 'stray error: its actor is ended', ...words });
-      app.system.end(owner, { error });
-      return;
-    }
-    shout({ msg: 'stray error', ...words });
+    const contained = strayErrors === 'end_actor' && owner !== undefined && app.system.isAlive(owner);
+    shout({ ...strayWords(contained), app: app.name, owner: owner?.path, error: describe(error) });
+    if (contained) return app.system.end(owner, { error });
     failed = true;
     void app.stop({ error });
   };
