@@ -98,6 +98,8 @@ export class StaticSupervisor implements Behaviour {
   #heard(child: Child, cell: Cell, fate: Fate): void {
     if (child.cell !== cell) return;
     if (this.#work.resume(child, fate)) return;
+    // Of a start that was abandoned (we are closing): what did not come about has nothing to stop.
+    if (fate.kind === 'failed' || fate.kind === 'ignored') child.cell = undefined;
     if (fate.kind !== 'ended') return;
     child.exit = fate.reason;
     this.#work.enqueue(() => this.#exited(child));

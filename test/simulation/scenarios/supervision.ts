@@ -353,6 +353,8 @@ export const supervision: Scenario<Trees> = {
     await new Promise<void>((resolve) => stage.host.timer(QUIET_MS, 'quiet', resolve));
     for (const path of trees.living.paths.filter((path) => trees.groups.has(path))) {
       const group = trees.groups.get(path) as Group;
+      // OTP: where the one that fails to start is terminated, those who wait behind it stay down.
+      if (group.strategy !== 'one_for_one' && group.ordered.size > 0) continue;
       for (const child of group.children)
         if (
           trees.restarts.get(child) === 'permanent' &&
