@@ -39,6 +39,7 @@ import {
 import { Isolation } from './isolation.ts';
 import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
 import { OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
+import { Openings } from './openings.ts';
 import { Probes } from './probes.ts';
 import { disposedError, isolatedError, openError, probingError, SharedRefusal } from './refusal.ts';
 import type { Window } from './window.ts';
@@ -65,6 +66,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   readonly #runner;
   readonly #wait: OpenWait;
   readonly #news: BreakerNews;
+  readonly #openings: Openings;
   readonly #isolation: Isolation;
   readonly #probes: Probes;
   #verdict: BreakerVerdict = 'refuse';
@@ -78,17 +80,11 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #cause: unknown = undefined;
   /** The failure that opened it last, for those whom it refuses. */
   #lastCause: unknown = undefined;
-  /** The generation in which a broken judge was told of: it breaks on every call. */
-  #judgeFailedIn = -1;
   #failures = 0;
-  /** Openings with no closing between them, and how long the last of them waits. */
-  #openingsInRow = 0;
-  #openMs = 0;
   #lastFailureAtMs: number | undefined = undefined;
   #changedAtMs = 0;
   #rejected = 0;
   #stale = 0;
-  #openings = 0;
 
   constructor({ host, events, path }: BreakerGround, options: ResolvedBreakerOptions) {
     this.name = path;
@@ -100,10 +96,11 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.#judge =
       judge === judgeByDefault
         ? judge
-        : (ending) => judgeSafely(judge, ending, (error) => this.#judgeFailed(error));
+        : (ending) => judgeSafely(judge, ending, (error) => this.#news.judgeFailed(error));
     this.#window = options.window.create(host);
     this.#wait = new OpenWait(this);
     this.#news = new BreakerNews(this);
+    this.#openings = new Openings(host, this.#wait, options.openFor);
     this.#probes = new Probes(this);
     this.#isolation = new Isolation((type) => this.#send({ type }));
     this.#runner = new ChartRunner({
@@ -116,9 +113,9 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
         beginGeneration: () => this.#beginGeneration(),
         clearWindow: () => {
           this.#window.clear();
-          this.#openingsInRow = 0;
+          this.#openings.closed();
         },
-        startWaiting: () => this.#startWaiting(),
+        startWaiting: () => this.#openings.begin(this.#failures),
         stopWaiting: () => this.#wait.stop(),
         grantPermits: () => this.#probes.grant(),
         revokePermits: () => this.#probes.revoke(),
@@ -178,18 +175,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     return this.#refusal;
   }
 
-  #judgeFailed(error: unknown): void {
-    if (this.#judgeFailedIn === this.#generation) return;
-    this.#judgeFailedIn = this.#generation;
-    if (this.events.active) this.events.emit('actor.threw', { path: this.name, error });
-  }
-
   #refusalError(): TroupeError {
     const breaker = this.name;
     if (this.#retired) return disposedError(breaker);
     if (this.#verdict === 'permits') return probingError(breaker);
     if (this.#isolation.held) return isolatedError(breaker);
-    const facts = { breaker, openMs: this.#openMs, failures: this.#failures };
+    const facts = { breaker, openMs: this.#openings.openMs, failures: this.#failures };
     return openError(facts, this.#wait, this.#lastCause);
   }
 
@@ -335,31 +326,16 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     this.#enders = this.#makeEnders();
   }
 
-  #startWaiting(): void {
-    this.#openings += 1;
-    this.#openingsInRow += 1;
-    const previousMs = this.#openingsInRow === 1 ? 0 : this.#openMs;
-    this.#openMs = this.options.openFor(this.#openingsInRow, previousMs, this.host.random);
-    this.#wait.start(this.#openMs);
-  }
-
   exportState(): BreakerState {
-    const waits = this.#wait.leftMs !== undefined;
-    // What is probed had waited long enough.
-    const retryAt = waits ? this.#wait.retryAt : this.#verdict === 'permits' ? this.host.wall() : null;
-    const [openings, openMs, failures] = [this.#openingsInRow, this.#openMs, this.#failures];
-    return Object.freeze({ version: 1, retryAt, openings, openMs, failures });
+    return this.#openings.exportState(this.#verdict === 'permits');
   }
 
   /** Goes on where an exported one stood: what it had left to wait has gone on passing. */
-  restore({ retryAt, openings, openMs, failures }: BreakerState): void {
-    if (retryAt === null) return;
-    this.#failures = failures;
+  restore(state: BreakerState): void {
+    if (state.retryAt === null) return;
+    this.#failures = state.failures;
     this.#send({ type: 'restore' });
-    this.#openingsInRow = openings;
-    this.#openMs = openMs;
-    // The clock of another machine may be wrong, but nobody waits longer for that.
-    this.#wait.start(Math.min(openMs, Math.max(0, retryAt - this.host.wall())));
+    this.#openings.restore(state, state.retryAt);
   }
 
   // ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -396,7 +372,12 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
 
   opening(): Opening {
     const { retryAt } = this.#wait;
-    return { retryAtMs: retryAt, openMs: this.#openMs, failures: this.#failures, cause: this.#cause };
+    return {
+      retryAtMs: retryAt,
+      openMs: this.#openings.openMs,
+      failures: this.#failures,
+      cause: this.#cause,
+    };
   }
 
   inspect(): BreakerReport {
@@ -414,7 +395,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
       changedAtMs: this.#changedAtMs,
       rejected: this.#rejected,
       stale: this.#stale,
-      openings: this.#openings,
+      openings: this.#openings.total,
       critical: this.options.critical,
     });
   }

@@ -29,6 +29,8 @@ export class BreakerNews {
   readonly #about: Newsworthy;
   readonly #listeners = new Set<(change: BreakerChange) => void>();
   readonly #facts: BreakerFact[] = [];
+  /** The generation in which a broken judge was told of. */
+  #judgeFailedIn = -1;
 
   constructor(about: Newsworthy) {
     this.#about = about;
@@ -64,6 +66,15 @@ export class BreakerNews {
         this.#about.events.brokenListeners += 1;
       }
     }
+  }
+
+  /** Tells of a judge that had to be overruled, once a generation. */
+  judgeFailed(error: unknown): void {
+    const { events, name: path } = this.#about;
+    const { generation } = this.#about.change();
+    if (this.#judgeFailedIn === generation) return;
+    this.#judgeFailedIn = generation;
+    if (events.active) events.emit('actor.threw', { path, error });
   }
 
   #announce(fact: BreakerFact): void {

@@ -59,6 +59,7 @@ export {
   type RateLimitOptions,
   type RateLimitReport,
 } from './rate-limit.ts';
+export { createRegistry, type PolicyConfig, type Registry, type RegistryOptions } from './registry.ts';
 export {
   type AttemptContext,
   createRetry,
