@@ -46,8 +46,12 @@ interface Standing {
 const FRAMES_READ = 12;
 const XSTATE_FRAME = /[\\/]node_modules[\\/]xstate[\\/]/;
 /** What drives the simulation, or reports on it, and Node itself. */
-const LET_THROUGH =
-  /node:internal|\(node:|at node:|[\\/]node_modules[\\/](?:vitest|@vitest|fast-check|pure-rand|tinypool|birpc|tsx|esbuild|vite|chai)[\\/]/;
+const LET_THROUGH = new RegExp(
+  [
+    'node:internal|\\(node:|at node:',
+    '[\\\\/]node_modules[\\\\/](?:vitest|@vitest|tinypool|birpc|chai|vite|tsx|esbuild|fast-check|pure-rand)[\\\\/]',
+  ].join('|'),
+);
 
 const standing = new Set<Standing>();
 
