@@ -10,6 +10,7 @@ import type { Timer } from '../base/host.ts';
 import type { AsyncScope } from './async-context.ts';
 import type { Cell } from './cell.ts';
 import type { Awaitable, Info, Request } from './logic.ts';
+import type { ReceivingCell } from './receiving-cell.ts';
 import type { Ref } from './ref.ts';
 
 export const TELL = 0;
@@ -56,7 +57,7 @@ export class Call extends Mail implements Request, AbortListener {
   readonly parent: Call | undefined;
   /** It waits for an incarnation that starts, until its deadline. */
   readonly patient: boolean;
-  callee: Cell | undefined = undefined;
+  callee: ReceivingCell | undefined = undefined;
   targetPath = '';
   open = true;
   /** What its issuer was given for it; by this a piped call is recognised. */

@@ -414,7 +414,7 @@ export class SystemOfActors implements System {
     if (this.events.active) this.events.emit('actor.fenced', { ...cell.ref, what });
   }
 
-  threw(cell: Cell, error: unknown): void {
+  threw(cell: Pick<Cell, 'place'>, error: unknown): void {
     this.counters.threw += 1;
     if (this.events.active) this.events.emit('actor.threw', { path: cell.place.path, error });
   }
