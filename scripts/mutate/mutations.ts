@@ -12,6 +12,7 @@ const DYNAMIC = 'src/supervision/dynamic-supervisor.ts';
 const SHARED = 'src/supervision/supervision.ts';
 const CHILD = 'src/supervision/child.ts';
 const LIMIT = 'src/supervision/restart-limit.ts';
+const STEPS = 'src/supervision/child-steps.ts';
 const RULES = 'src/supervision/child-rules.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -42,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: 'children stop in the order in which they started',
-    file: STATIC,
+    file: STEPS,
     from: 'for (const child of [...children].reverse()) {',
     to: 'for (const child of [...children]) {',
   },

@@ -14,24 +14,14 @@ import { noHandler } from '../kernel/relations.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
-import { absence, countChildren, listing, type Rules, type StartedBy, Supervision } from './supervision.ts';
+import { startOne, stopAll, stopInReverse, stopOne } from './child-steps.ts';
+import { countChildren, inspectionOf, listing, type Rules, Supervision } from './supervision.ts';
 import type { SupervisorMessage } from './supervisor-handle.ts';
+import { leaveStopped, NO_TIMER, type UnfinishedGroup, type WaitingGroup } from './waiting-group.ts';
 import { type Procedure, Work } from './work.ts';
 
 /** OTP's strategies: restart the failed child; all; the failed one and those started after it. */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one';
-
-/** A group that waits as one for its culprit's delay (one_for_all, rest_for_one). */
-interface WaitingGroup {
-  readonly culprit: Child;
-  readonly members: Set<Child>;
-  readonly until: number;
-  readonly timer: ActorTimer;
-}
-
-const NO_TIMER: ActorTimer = { cancel: () => undefined };
-
-type UnfinishedGroup = Pick<WaitingGroup, 'culprit' | 'members'>;
 
 export class StaticSupervisor implements Behaviour {
   readonly #strategy: Strategy;
@@ -70,10 +60,10 @@ export class StaticSupervisor implements Behaviour {
 
   *#startInOrder(fail: (error: unknown) => void): Procedure {
     for (const child of this.#children) {
-      if (yield* this.#start(child, 'boot')) continue;
+      if (yield* startOne(this.#supervision, child, 'boot')) continue;
       const { context } = this.#supervision;
       const reason = child.lastReason;
-      yield* this.#stopInReverse(this.#children);
+      yield* stopInReverse(this.#supervision, this.#children);
       context.cell.stopReason ??= { shutdown: { failedToStart: child.id, reason } };
       fail(this.#supervision.startFailure(child));
       return;
@@ -141,16 +131,7 @@ export class StaticSupervisor implements Behaviour {
   }
 
   inspect(): Inspection {
-    const { intensity, periodMs } = this.#supervision.rules;
-    const used = this.#supervision.limit.used(this.#supervision.context.now());
-    const absent = this.#children.filter((child) => child.cell === undefined || child.cell.fenced);
-    return {
-      facts: {
-        strategy: this.#strategy,
-        ...(used > 0 ? { restarts: `${used} of ${intensity} in ${periodMs} ms` } : {}),
-      },
-      absent: absent.map(absence),
-    };
+    return inspectionOf(this.#supervision, this.#strategy, this.#children);
   }
 
   shutdown(): Promise<void> {
@@ -167,12 +148,7 @@ export class StaticSupervisor implements Behaviour {
     this.#supervision.context.cell.abortInit = undefined;
     this.#work.abandon(() => this.#supervision.refusal('ERR_STOPPING', ''));
     this.#cancelGroup();
-    this.#work.enqueue(() => this.#closeAll(closed));
-  }
-
-  *#closeAll(closed: () => void): Procedure {
-    yield* this.#stopInReverse(this.#children);
-    closed();
+    this.#work.enqueue(() => stopAll(this.#supervision, this.#children, closed));
   }
 
   #order(request: Request, begin: () => Procedure | undefined): typeof DEFERRED {
@@ -195,42 +171,11 @@ export class StaticSupervisor implements Behaviour {
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts one child; `false` when its init failed. */
-  *#start(child: Child, why: StartedBy): Procedure<boolean> {
-    this.#supervision.launch(child);
-    const fate = yield child;
-    return this.#supervision.started(child, fate, why);
-  }
-
   /** Behind a straggler that forbids the next incarnation of a child, and behind what else has been asked. */
   #isHeldBack(child: Child, then: () => Procedure | undefined): boolean {
     return this.#supervision.isHeldBack(child, () => {
       if (!this.#closing) this.#work.enqueue(then);
     });
-  }
-
-  /** Stops one child; `again` when another incarnation of it is to follow. */
-  *#stop(child: Child, again = false): Procedure {
-    if (child.exit !== undefined) {
-      child.send({ type: 'terminate' });
-      this.#supervision.stopped(child, child.exit, again);
-    } else if (child.cell === undefined) {
-      child.send({ type: 'terminate' });
-      child.place.markGone();
-    } else {
-      this.#supervision.tellToStop(child);
-      let fate = yield child;
-      // An init that came through before the stop reached it is followed by its end.
-      while (fate.kind === 'started') fate = yield child;
-      this.#supervision.stopped(child, 'reason' in fate ? fate.reason : 'normal', again);
-    }
-  }
-
-  *#stopInReverse(children: readonly Child[], again = false): Procedure {
-    for (const child of [...children].reverse()) {
-      if (this.#supervision.outOfTime) this.#supervision.killAll(children);
-      yield* this.#stop(child, again && child.spec.restart !== 'temporary');
-    }
   }
 
   // ── ends and restarts ─────────────────────────────────────────────────────────────────────
@@ -268,7 +213,7 @@ export class StaticSupervisor implements Behaviour {
   *#restart(child: Child): Procedure {
     if (!child.standing.due || child.cell !== undefined) return;
     if (this.#isHeldBack(child, () => this.#restart(child))) return;
-    if (yield* this.#start(child, 'restart')) this.#supervision.restarted(child);
+    if (yield* startOne(this.#supervision, child, 'restart')) this.#supervision.restarted(child);
     else this.#retry(child);
   }
 
@@ -294,7 +239,8 @@ export class StaticSupervisor implements Behaviour {
     const earlier = this.#group;
     this.#cancelGroup();
     const members = this.#children.filter((child, i) => i >= from || earlier?.members.has(child) === true);
-    yield* this.#stopInReverse(
+    yield* stopInReverse(
+      this.#supervision,
       members.filter((child) => child !== culprit),
       true,
     );
@@ -325,7 +271,7 @@ export class StaticSupervisor implements Behaviour {
         this.#group = rest;
         return;
       }
-      if (yield* this.#start(child, 'restart')) {
+      if (yield* startOne(this.#supervision, child, 'restart')) {
         if (child.failures > 0) this.#supervision.restarted(child);
         continue;
       }
@@ -342,11 +288,7 @@ export class StaticSupervisor implements Behaviour {
       yield* this.#startGroup(members);
       return;
     }
-    for (const child of members) {
-      if (child.cell !== undefined) continue;
-      child.send({ type: 'terminate' });
-      child.place.markGone();
-    }
+    leaveStopped(members);
   }
 
   #cancelGroup(): void {
@@ -365,7 +307,7 @@ export class StaticSupervisor implements Behaviour {
     this.#closing = true;
     this.#cancelGroup();
     this.#work.dropWaiting(() => this.#supervision.refusal('ERR_STOPPING', ''));
-    yield* this.#stopInReverse(this.#children);
+    yield* stopInReverse(this.#supervision, this.#children);
     this.#supervision.context.stop(reason);
   }
 
@@ -393,7 +335,7 @@ export class StaticSupervisor implements Behaviour {
     }
     child.added = true;
     this.#children.push(child);
-    const started = yield* this.#start(child, 'request');
+    const started = yield* startOne(this.#supervision, child, 'request');
     if (!started || (child.cell === undefined && spec.restart === 'temporary')) this.#forget(child);
     if (started) request.reply(child.place.handle);
     else request.refuse(this.#supervision.startFailure(child));
@@ -402,7 +344,7 @@ export class StaticSupervisor implements Behaviour {
   *#terminateChild(id: string, request: Request): Procedure {
     const child = this.#found(id, request);
     if (child === undefined) return;
-    yield* this.#stop(child);
+    yield* stopOne(this.#supervision, child);
     if (child.spec.restart === 'temporary') this.#forget(child);
     request.reply(undefined);
     const group = this.#group;
@@ -422,7 +364,7 @@ export class StaticSupervisor implements Behaviour {
       return;
     }
     if (this.#isHeldBack(child, () => this.#restartChild(id, request))) return;
-    if (yield* this.#start(child, 'request')) request.reply(child.place.handle);
+    if (yield* startOne(this.#supervision, child, 'request')) request.reply(child.place.handle);
     else request.refuse(this.#supervision.startFailure(child));
   }
 
@@ -450,7 +392,7 @@ export class StaticSupervisor implements Behaviour {
       request.reply('already');
       return;
     }
-    if (child.cell !== undefined) yield* this.#stop(child, true);
+    if (child.cell !== undefined) yield* stopOne(this.#supervision, child, true);
     yield* this.#renew(child, request);
   }
 
@@ -462,7 +404,7 @@ export class StaticSupervisor implements Behaviour {
     };
     if (this.#isHeldBack(child, unlessTerminated)) return;
     child.place.markRestarting(this.#supervision.context.now());
-    if (yield* this.#start(child, 'restart')) {
+    if (yield* startOne(this.#supervision, child, 'restart')) {
       this.#supervision.restarted(child);
       request.reply('restarted');
     } else {

@@ -6,6 +6,7 @@ import { createError } from '../base/errors.ts';
 import type { EventMap, EventType } from '../base/telemetry.ts';
 import type { Cell } from '../kernel/cell.ts';
 import type { ActorContextOfCell } from '../kernel/context.ts';
+import type { Inspection } from '../kernel/logic.ts';
 import { describeReason, type ExitReason, errorIn, isClean } from '../kernel/reason.ts';
 import type { Backoff } from '../kernel/spec.ts';
 import type { SystemOfActors } from '../kernel/system.ts';
@@ -299,3 +300,16 @@ export class Supervision {
     return createError(code, { supervisor: this.context.path, child: id, target: this.context.path });
   }
 }
+
+/** What people are shown of a supervisor: how much of its limit is spent, and which children are not there. */
+export const inspectionOf = (
+  { limit, context }: Supervision,
+  strategy: string,
+  children: readonly Child[],
+): Inspection => {
+  const used = limit.used(context.now());
+  const { intensity, periodMs } = limit;
+  const absent = children.filter((child) => child.cell === undefined || child.cell.fenced);
+  const restarts = used > 0 ? { restarts: `${used} of ${intensity} in ${periodMs} ms` } : {};
+  return { facts: { strategy, ...restarts }, absent: absent.map(absence) };
+};
