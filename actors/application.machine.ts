@@ -92,11 +92,11 @@ export const applicationMachine = setup({
         booted: 'running',
         'boot.failed': 'draining',
         'stop.wanted': 'aborting',
-        'root.ended': 'draining',
+        'root.ended': 'aborting',
       },
     },
     aborting: {
-      description: 'Told to end while it boots: what is under way is broken off, what was reached is undone.',
+      description: 'To end while it boots: what is under way is broken off, then what was reached is undone.',
       entry: [standing('draining', false, true), task('abort_boot')],
       on: { booted: 'draining', 'boot.failed': 'draining', 'deadline.passed': 'forcing' },
     },

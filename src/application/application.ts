@@ -16,7 +16,7 @@ import { fits, listOf, ms, object, oneOf, refuse, resolveOptions } from '../base
 import type { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
-import { describeReason, type ExitReason } from '../kernel/reason.ts';
+import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
 import { showRef } from '../kernel/ref.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import { createSystem, type System, type SystemOfActors } from '../kernel/system.ts';
@@ -251,19 +251,24 @@ class RunningApplication implements Application {
       await this.#startTree(tree, signal);
       for (const item of order.afterTree) await this.#resources.open(item, signal);
       this.#runner.send({ type: 'booted' });
-      if (this.#standing.ending)
-        this.#settleBoot(this.#startError('it was stopped while it started', undefined));
+      if (this.#standing.ending) this.#settleBoot(this.#startError(undefined));
       else this.#settleBoot();
     } catch (error) {
-      const reason: ExitReason = { error };
-      this.#beginEnd(reason);
+      this.#beginEnd({ error });
       this.#runner.send({ type: 'boot.failed' });
-      this.stopped.then(() => this.#settleBoot(this.#startError(describeReason(reason), error)));
+      this.stopped.then(() => this.#settleBoot(this.#startError(error)));
     }
   }
 
-  #startError(reason: string, cause: unknown): Error {
-    return createError('ERR_APP_START', { app: this.name, reason }, { cause });
+  /** Why it did not start: what came first, not what came of it. */
+  #startError(cause: unknown): Error {
+    const stopped = this.#reason === 'shutdown';
+    const reason = stopped ? 'it was stopped while it started' : describeReason(this.#reason);
+    return createError(
+      'ERR_APP_START',
+      { app: this.name, reason },
+      { cause: errorIn(this.#reason) ?? cause },
+    );
   }
 
   async #startTree(tree: Spec<unknown>, signal: AbortSignal): Promise<void> {

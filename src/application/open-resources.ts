@@ -11,6 +11,12 @@ import type { EventStream } from '../base/telemetry.ts';
 import type { Application } from './application.ts';
 import type { EndContext, Resource } from './resource.ts';
 
+/**
+ * How long an end waits for an `open` that it has broken off, ms. One that honours its signal is done at once; for the
+ * others the end, of which they are then survivors, should not wait as long as for what serves.
+ */
+const LATE_OPEN_MS = 1_000;
+
 interface Opened {
   readonly resource: Resource;
   readonly value: unknown;
@@ -21,13 +27,19 @@ export class OpenResources {
   readonly #host: Host;
   readonly #events: EventStream;
   readonly #open: Opened[] = [];
-  /** What did not drain or close in time, or threw; named in the report. */
-  readonly survivors: string[] = [];
+  /** Whose `open` has not settled, or, where it came too late, has not been closed again. */
+  readonly #opening = new Map<Resource, Promise<void>>();
+  readonly #left: string[] = [];
 
   constructor(app: Application, host: Host, events: EventStream) {
     this.#app = app;
     this.#host = host;
     this.#events = events;
+  }
+
+  /** What did not drain or close in time, or threw, or still opens though nobody waits for it; named in the report. */
+  get survivors(): readonly string[] {
+    return [...this.#left, ...[...this.#opening.keys()].map(({ id }) => `resource ${id} (still opening)`)];
   }
 
   valueOf(resource: Resource): unknown {
@@ -73,19 +85,22 @@ export class OpenResources {
       };
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
-      Promise.resolve()
+      const opening = Promise.resolve()
         .then(() => resource.open({ app: this.#app, signal }))
         .then(
           (value) => {
             signal.removeEventListener('abort', onAbort);
-            if (late) void this.#closeOne({ resource, value }, 0);
-            else resolve(value);
+            if (late) return this.#closeOne({ resource, value }, this.#host.monotonic() + LATE_OPEN_MS);
+            resolve(value);
+            return undefined;
           },
           (error: unknown) => {
             signal.removeEventListener('abort', onAbort);
             fail(show(error), error);
           },
-        );
+        )
+        .then(() => void this.#opening.delete(resource));
+      this.#opening.set(resource, opening);
     });
   }
 
@@ -97,7 +112,7 @@ export class OpenResources {
         resource.drain?.(value, context),
       );
       if (outcome === 'done') continue;
-      this.survivors.push(`drain of resource ${resource.id} (${outcome === 'late' ? 'overran' : 'threw'})`);
+      this.#left.push(`drain of resource ${resource.id} (${outcome === 'late' ? 'overran' : 'threw'})`);
       this.#events.emit('app.resource.drain_failed', {
         path: this.#app.name,
         resource: resource.id,
@@ -111,6 +126,19 @@ export class OpenResources {
     for (let entry = this.#open.pop(); entry !== undefined; entry = this.#open.pop()) {
       await this.#closeOne(entry, deadline);
     }
+    if (this.#opening.size > 0) await this.#settleOpening(deadline);
+  }
+
+  /** What was told to break off its opening has a moment to do so, and to be closed if it came through. */
+  #settleOpening(deadline: number): Promise<void> {
+    const remainingMs = Math.max(0, deadline - this.#host.monotonic());
+    return new Promise((resolve) => {
+      const timer = this.#host.timer(Math.min(LATE_OPEN_MS, remainingMs), 'late opens', resolve);
+      void Promise.all(this.#opening.values()).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   async #closeOne({ resource, value }: Opened, deadline: number): Promise<void> {
@@ -120,7 +148,7 @@ export class OpenResources {
       resource.close(value, context),
     );
     if (outcome !== 'done')
-      this.survivors.push(`resource ${resource.id}${outcome === 'threw' ? ' (close threw)' : ''}`);
+      this.#left.push(`resource ${resource.id}${outcome === 'threw' ? ' (close threw)' : ''}`);
     const durationMs = this.#host.monotonic() - startedAt;
     this.#events.emit('app.resource.closed', { path: this.#app.name, resource: resource.id, durationMs });
   }

@@ -100,12 +100,14 @@ export const runApplication = async (
   for (const signal of signals) process.on(signal, onSignal);
   process.on('uncaughtException', onStray);
   process.on('unhandledRejection', onStray);
-  boot().catch((error: unknown) => {
-    if (signalled) return;
-    failed = true;
-    shout({ msg: 'the application did not start', app: app.name, error: describe(error) });
-  });
+  const booted = boot().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   const report = await app.stopped;
+  const bootError = await booted;
+  if (bootError !== undefined && !isClean(report.reason))
+    shout({ msg: 'the application did not start', app: app.name, error: describe(bootError) });
   for (const signal of signals) process.off(signal, onSignal);
   process.off('uncaughtException', onStray);
   process.off('unhandledRejection', onStray);
