@@ -99,6 +99,7 @@ const ALLOWED: readonly Allowance[] = [
     names: ['node:process'],
     reason: 'signals, exit codes and stray errors are the OS process’s own',
   },
+  { where: 'src/application/http-server.ts', names: ['node:http'], reason: 'serving HTTP is what it is for' },
   { where: 'src/cli.ts', names: ['node:process'], reason: 'it is the command line' },
 ];
 

@@ -85,7 +85,8 @@ describe('an opened breaker', () => {
 describe('a degraded pool', () => {
   it('is observed until it is restored', async () => {
     const { host, system, handle } = await setUp();
-    system.events.emit('pool.degraded', { path: 'pool', crashes: 5, retryAfterMs: 4_000, lastCrash: 'exit code 1' });
+    const degraded = { path: 'pool', crashes: 5, retryAfterMs: 4_000, lastCrash: 'exit code 1' };
+    system.events.emit('pool.degraded', degraded);
     await host.advance(6_000);
     expect(handle.inspect().active).toMatchObject([
       { category: 'resource', severity: 'major', remainingMs: 28_000 },
