@@ -66,7 +66,16 @@ const MIRRORS = [
   { folder: 'property-tests', ending: '.prop.ts' },
 ];
 /** What else is tested beside the folders of `src/`. */
-const MIRRORED_FOLDERS = ['actors', 'bench', 'conformance', 'docs', 'examples', 'otp', 'scripts', 'simulation'];
+const MIRRORED_FOLDERS = [
+  'actors',
+  'bench',
+  'conformance',
+  'docs',
+  'examples',
+  'otp',
+  'scripts',
+  'simulation',
+];
 
 export const mirroring: Rule = ({ paths }) => {
   const isMirrored = (folder: string): boolean =>
