@@ -36,14 +36,15 @@ export interface LogicOptions {
 }
 
 /** Options of {@link fromMachine}. */
-export interface MachineOptions<M extends AnyStateMachine> extends LogicOptions {
+export interface MachineOptions<M extends AnyStateMachine, E extends EventFromLogic<M> = EventFromLogic<M>>
+  extends LogicOptions {
   /**
    * The event that asks the machine to end. Offered when shutdown begins, and, while nothing takes it, again after each
    * macrostep, until the allowance (`shutdownMs`) ends; then the actor is killed. Reaching a final state (for a parallel
    * root: in every region) ends it with the shutdown's reason. A `'*'` transition that has no target does not count as
    * taking it. Default: none; the machine is stopped at once.
    */
-  readonly onShutdown?: EventFromLogic<M> | ((reason: ExitReason) => EventFromLogic<M>);
+  readonly onShutdown?: E | ((reason: ExitReason) => E);
 }
 
 /** What outside code holds of a logic. It follows restarts. */
@@ -122,9 +123,9 @@ const log = console.log.bind(console);
  *
  * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_EVENT_UNDECLARED for an `onShutdown` that it does not declare
  */
-export const fromMachine = <M extends AnyStateMachine>(
+export const fromMachine = <M extends AnyStateMachine, const E extends EventFromLogic<M> = EventFromLogic<M>>(
   machine: M,
-  options: MachineOptions<M> = {},
+  options: MachineOptions<M, E> = {},
 ): Logic<MachineHandle<M>> => {
   check('fromMachine', 'machine', MACHINE, machine);
   const { onShutdown, parent, logger } = resolveOptions('fromMachine', options, MACHINE_FIELDS, {
