@@ -290,7 +290,7 @@ export class Cell extends RunningCell {
       this.terminate(this.stopReason ?? this.reason);
       return;
     }
-    closing.then(
+    asPromise(closing).then(
       () => this.post(runMail(() => this.context.stop(this.stopReason ?? this.reason))),
       (error: unknown) => this.post(runMail(() => Promise.reject(error))),
     );
@@ -326,7 +326,7 @@ export class Cell extends RunningCell {
       this.busy = false;
       return this.end(final);
     };
-    ending.then(
+    asPromise(ending).then(
       () => over(this.stopReason ?? reason),
       (error: unknown) => over(reasonOf(error)),
     );

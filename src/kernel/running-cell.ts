@@ -11,8 +11,15 @@ import { type ExitReason, reasonOf } from './reason.ts';
 import { ReceivingCell } from './receiving-cell.ts';
 import * as relations from './relations.ts';
 
-export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+/** Whether a handler's result is to be awaited. One that throws when asked is not: it is for whoever gets it. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> => {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false;
+  }
+};
 
 /** A thenable of a user's may throw, call back at once, or twice; a promise does not. */
 export const asPromise = (value: PromiseLike<unknown>): PromiseLike<unknown> =>

@@ -250,5 +250,16 @@ describe('a crash', () => {
     throws.handle.tell(1);
     await throws.host.settle();
     expect(throws.ends('a')).toMatchObject([{ error: { message: 'then threw' } }]);
+    const trap = {
+      get then(): unknown {
+        throw new Error('then is a trap');
+      },
+    };
+    const trapped = await mortal({ call: () => trap, tell: () => trap as never });
+    trapped.handle.tell(1);
+    const call = watch(trapped.handle.call(1));
+    await trapped.host.settle();
+    expect(call.error).toMatchObject({ message: 'then is a trap' });
+    expect(trapped.ends('a')).toEqual([]);
   });
 });
