@@ -53,9 +53,8 @@ const LONGEST_TYPE = 200;
 const FOREIGN_URL = /^(?!file:)\w+:\/\//;
 
 const FIELDS = {
-  module: fits<string | URL>(
-    'a path or a file: URL',
-    (v) => (v instanceof URL ? v.protocol === 'file:' : text.accepts(v) && !FOREIGN_URL.test(v)),
+  module: fits<string | URL>('a path or a file: URL', (v) =>
+    v instanceof URL ? v.protocol === 'file:' : text.accepts(v) && !FOREIGN_URL.test(v),
   ),
   language: oneOf('node', 'python'),
   command: text,
