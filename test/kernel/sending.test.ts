@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../src/base/host.ts';
+import { actor } from '../../src/kernel/actor.ts';
+import type { Ref } from '../../src/kernel/ref.ts';
 import { ACTOR_BUDGET, CLOCK_EVERY, TURN_MS } from '../../src/kernel/scheduler.ts';
 import { createSystem } from '../../src/kernel/system.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
-import { createRig, gate, part } from './rig.ts';
+import { createRig, gate, part, raw } from './rig.ts';
 
 /** A host without choices, as in production: the run queue then drains by its budgets. Each look at the clock costs. */
 const productionHost = (host: SimulatedHost, msPerLook: number): Host => {
@@ -72,27 +74,26 @@ describe('sending', () => {
     expect(log).toEqual(['+1', '-1', '+2', '-2']);
   });
 
-  it('relays through 100,000 actors without touching the stack', async () => {
-    const length = 100_000;
+  it('relays through 20,000 actors, round and round, without touching the stack', async () => {
+    const [actors, rounds] = [20_000, 5];
     const host = new SimulatedHost();
     const system = createSystem({ host: productionHost(host, 0) });
-    let arrived = 0;
-    let next: ReturnType<typeof system.get> | undefined;
-    for (let i = 0; i < length; i++) {
-      const to = next as { path: string; ref(): never } | undefined;
-      const spec = part(`a${i}`, (context) => ({
-        tell: (message) => {
-          if (to === undefined) arrived += 1;
-          else context.tell(to, message);
+    const refs: Ref[] = [];
+    let hops = 0;
+    const relay = raw((context) => {
+      const place = refs.push(context.self);
+      return {
+        tell: () => {
+          hops += 1;
+          if (hops < actors * rounds) context.tell(refs[place % actors] as Ref, 'on');
         },
-      }));
-      void system.start(spec);
-      next = system.get(spec) as never;
-    }
+      };
+    });
+    for (let i = 0; i < actors; i++) void system.start(actor(`a${i}`, relay));
     await host.settle();
-    (next as unknown as { tell(m: unknown): void }).tell('go');
+    system.tell(refs[0] as Ref, 'go');
     await host.settle();
-    expect(arrived).toBe(1);
+    expect(hops).toBe(actors * rounds);
   });
 
   it('gives every actor its turn: a busy one handles at most its budget before the next', async () => {

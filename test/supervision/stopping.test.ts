@@ -196,7 +196,22 @@ describe('a stop with little time', () => {
     expect(company.system.tree()).toEqual([]);
   });
 
-  it('bounds what is left below a supervisor that was killed for want of time', async () => {
+  it('bounds what is left below a supervisor that is killed, as its spec has it', async () => {
+    const company = createCompany();
+    const leaf = company.worker('leaf', { onStop: never, shutdownMs: Number.POSITIVE_INFINITY });
+    const children = [supervisor('innermost', { children: [leaf] })];
+    const inner = supervisor('inner', { children, shutdownMs: 'brutal_kill' });
+    await company.start(company.supervise([inner]));
+    const down = watch(company.system.shutdown({ timeoutMs: 300 }));
+    await company.host.advance(242);
+    // `innermost` traps: it stops its child in order, within nine tenths of nine tenths of what was left.
+    expect(company.news()).toEqual(['+leaf1', '-leaf1']);
+    expect(down.settled).toBe(false);
+    await company.host.advance(1);
+    expect(down.settled).toBe(true);
+  });
+
+  it('bounds what is left below a supervisor that was killed before', async () => {
     const company = createCompany();
     const leaf = company.worker('leaf', { onStop: never, shutdownMs: Number.POSITIVE_INFINITY });
     const inner = supervisor('inner', { children: [supervisor('innermost', { children: [leaf] })] });
