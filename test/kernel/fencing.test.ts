@@ -94,6 +94,7 @@ describe('the end of an incarnation fences', () => {
       context.pipe(piped.passed, () => got.push('mapped'));
       context.pipe(Promise.reject(new Error('swallowed')), () => undefined);
     });
+    expect(host.pendingTimers()).toEqual([]);
     piped.open();
     await host.advance(10);
     expect(got).toEqual([]);

@@ -28,6 +28,21 @@ describe('stop as a latch', () => {
     expect(await rig.system.stop(handle)).toBe('noproc');
   });
 
+  it('keeps the reason that came first, also while a handler still runs', async () => {
+    const rig = createRig();
+    const hold = gate();
+    const handle = await rig.start(part('a', () => ({ tell: () => hold.passed })));
+    handle.tell('work');
+    await rig.host.settle();
+    const stops = ['shutdown', 'normal'].map((reason) =>
+      watch(rig.system.stop(handle, { reason: reason as ExitReason })),
+    );
+    await rig.host.settle();
+    hold.open();
+    await rig.host.settle();
+    expect(stops.map((stop) => stop.now)).toEqual(['shutdown', 'shutdown']);
+  });
+
   it('takes the sooner deadline of two, never the later', async () => {
     for (const timeouts of [
       [5_000, 100],

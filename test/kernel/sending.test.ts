@@ -145,6 +145,23 @@ describe('the control lane', () => {
     expect(rig.system.counters.deadLetters).toBe(3);
   });
 
+  it('overtakes it also in the middle of a turn', async () => {
+    const simulated = new SimulatedHost();
+    const system = createSystem({ host: productionHost(simulated, 0) });
+    const got: unknown[] = [];
+    const spec = part('a', (context) => ({
+      tell: (m) => {
+        got.push(m);
+        context.exit(context.self, 'kill');
+      },
+    }));
+    const handle = await simulated.runUntil(system.start(spec));
+    for (const message of [1, 2, 3]) handle.tell(message);
+    await simulated.settle();
+    expect(got).toEqual([1]);
+    expect(system.counters.deadLetters).toBe(2);
+  });
+
   it('is overtaken by nothing, but an exit that a trapping actor gets as mail waits its turn', async () => {
     const rig = createRig();
     const got: unknown[] = [];
