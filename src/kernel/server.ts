@@ -5,6 +5,7 @@
  * A handler that throws ends the actor (its supervisor restarts it) and rejects the call with ERR_CALLEE_ENDED. To refuse
  * a call without dying, answer through `ctx.later().refuse(error)`.
  */
+
 import { check, fn, object, refuse, resolveOptions } from '../base/options.ts';
 import {
   type ActorContext,
@@ -19,8 +20,8 @@ import {
   type Place,
   type Told,
 } from './logic.ts';
+import { PlaceHandle } from './place-handle.ts';
 import type { ExitReason } from './reason.ts';
-import type { Ref } from './ref.ts';
 import { noHandler } from './relations.ts';
 
 // Parameters are contravariant: `never` is what lets a table hold handlers of any payload.
@@ -29,9 +30,12 @@ type CastTable<S> = Readonly<
   Record<string, (state: S, message: never, context: ActorContext) => Awaitable<void>>
 >;
 
-/** The second parameter of a handler, as its message carries it beside `type`. */
+/**
+ * The second parameter of a handler, as its message carries it beside `type`. One that is only there to reach the third has
+ * no type of its own (`never`, from the table), and its message no payload.
+ */
 type PayloadOf<F> = F extends (state: never, message: infer P, ...rest: never[]) => unknown
-  ? unknown extends P
+  ? [P] extends [never]
     ? unknown
     : P
   : never;
@@ -181,26 +185,12 @@ const checkTable = (name: string, table: Record<string, AnyHandler> | undefined)
     check('server', `${name}.${type}`, FIELDS.init, handler);
 };
 
-class HandleOfServer {
-  readonly #place: Place;
-
-  constructor(place: Place) {
-    this.#place = place;
-  }
-
-  get path(): string {
-    return this.#place.path;
-  }
-
-  ref(): Ref | undefined {
-    return this.#place.ref();
-  }
-
+class HandleOfServer extends PlaceHandle {
   call(message: unknown, options?: CallOptions): Promise<unknown> {
-    return this.#place.call(message, options);
+    return this.place.call(message, options);
   }
 
   tell(message: unknown): Told {
-    return this.#place.tell(message);
+    return this.place.tell(message);
   }
 }

@@ -1,7 +1,8 @@
 /** What outside code does with a dynamic supervisor, with and without a template. */
+
 import { check, fits, identifier, text } from '../base/options.ts';
-import type { Handle, Place } from '../kernel/logic.ts';
-import type { Ref } from '../kernel/ref.ts';
+import type { Handle } from '../kernel/logic.ts';
+import { PlaceHandle } from '../kernel/place-handle.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import type { ChildCounts, ChildListing } from './supervision.ts';
 
@@ -54,59 +55,45 @@ export type DynamicMessage =
 
 const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
 
-export class HandleOfDynamicSupervisor implements DynamicOperations {
-  readonly #place: Place;
-
-  constructor(place: Place) {
-    this.#place = place;
-  }
-
-  get path(): string {
-    return this.#place.path;
-  }
-
-  ref(): Ref | undefined {
-    return this.#place.ref();
-  }
-
+export class HandleOfDynamicSupervisor extends PlaceHandle implements DynamicOperations {
   async startChild(specOrKey: unknown, input?: unknown): Promise<unknown> {
     const where = `startChild of ${this.path}`;
     if (typeof specOrKey === 'string') {
       const key = check(where, 'key', identifier, specOrKey);
-      const started = await this.#place.call({ type: 'start_from_template', key, input }, NO_LIMIT);
-      return this.#place.handleAt(`${this.path}/${key}`) ?? started;
+      const started = await this.place.call({ type: 'start_from_template', key, input }, NO_LIMIT);
+      return this.place.handleAt(`${this.path}/${key}`) ?? started;
     }
     const spec = check(where, 'spec', fits<Spec<unknown>>('a spec, or a key', isSpec), specOrKey);
-    const started = await this.#place.call({ type: 'start_child', spec }, NO_LIMIT);
-    return this.#place.handleAt(`${this.path}/${spec.id}`) ?? started;
+    const started = await this.place.call({ type: 'start_child', spec }, NO_LIMIT);
+    return this.place.handleAt(`${this.path}/${spec.id}`) ?? started;
   }
 
   async terminateChild(id: string): Promise<void> {
-    await this.#place.call(
+    await this.place.call(
       { type: 'terminate_child', id: check(`terminateChild of ${this.path}`, 'id', text, id) },
       NO_LIMIT,
     );
   }
 
   child(id: string): unknown {
-    return this.#place.handleAt(`${this.path}/${id}`);
+    return this.place.handleAt(`${this.path}/${id}`);
   }
 
   whichChildren(): Promise<readonly ChildListing[]> {
-    return this.#place.call({ type: 'which_children' }, NO_LIMIT) as Promise<readonly ChildListing[]>;
+    return this.place.call({ type: 'which_children' }, NO_LIMIT) as Promise<readonly ChildListing[]>;
   }
 
   whichChild(id: string): Promise<ChildListing> {
     const asked = { type: 'which_child', id: check(`whichChild of ${this.path}`, 'id', text, id) };
-    return this.#place.call(asked, NO_LIMIT) as Promise<ChildListing>;
+    return this.place.call(asked, NO_LIMIT) as Promise<ChildListing>;
   }
 
   childSpec(id: string): Promise<Spec<unknown>> {
     const asked = { type: 'get_child_spec', id: check(`childSpec of ${this.path}`, 'id', text, id) };
-    return this.#place.call(asked, NO_LIMIT) as Promise<Spec<unknown>>;
+    return this.place.call(asked, NO_LIMIT) as Promise<Spec<unknown>>;
   }
 
   countChildren(): Promise<ChildCounts> {
-    return this.#place.call({ type: 'count_children' }, NO_LIMIT) as Promise<ChildCounts>;
+    return this.place.call({ type: 'count_children' }, NO_LIMIT) as Promise<ChildCounts>;
   }
 }

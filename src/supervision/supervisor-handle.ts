@@ -1,7 +1,8 @@
 /** What outside code does with a supervisor: OTP's operations, with OTP's refusals as codes. */
+
 import { check, fits, text } from '../base/options.ts';
-import type { Handle, Place } from '../kernel/logic.ts';
-import type { Ref } from '../kernel/ref.ts';
+import type { Handle } from '../kernel/logic.ts';
+import { PlaceHandle } from '../kernel/place-handle.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import type { ChildCounts, ChildListing } from './supervision.ts';
 
@@ -40,21 +41,7 @@ export interface SupervisorHandle extends Handle {
 
 const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
 
-export class HandleOfSupervisor implements SupervisorHandle {
-  readonly #place: Place;
-
-  constructor(place: Place) {
-    this.#place = place;
-  }
-
-  get path(): string {
-    return this.#place.path;
-  }
-
-  ref(): Ref | undefined {
-    return this.#place.ref();
-  }
-
+export class HandleOfSupervisor extends PlaceHandle implements SupervisorHandle {
   whichChildren(): Promise<readonly ChildListing[]> {
     return this.#ask({ type: 'which_children' }) as Promise<readonly ChildListing[]>;
   }
@@ -74,7 +61,7 @@ export class HandleOfSupervisor implements SupervisorHandle {
   async startChild<H>(spec: Spec<H>): Promise<H> {
     check(`startChild of ${this.path}`, 'spec', fits<Spec<H>>('a spec', isSpec), spec);
     const started = await this.#ask({ type: 'start_child', spec: spec as Spec<unknown> });
-    return (this.#place.handleAt(`${this.path}/${spec.id}`) ?? started) as H;
+    return (this.place.handleAt(`${this.path}/${spec.id}`) ?? started) as H;
   }
 
   async terminateChild(id: string): Promise<void> {
@@ -83,7 +70,7 @@ export class HandleOfSupervisor implements SupervisorHandle {
 
   async restartChild(id: string): Promise<unknown> {
     const started = await this.#ask({ type: 'restart_child', id: this.#id('restartChild', id) });
-    return this.#place.handleAt(`${this.path}/${id}`) ?? started;
+    return this.place.handleAt(`${this.path}/${id}`) ?? started;
   }
 
   async deleteChild(id: string): Promise<void> {
@@ -100,6 +87,6 @@ export class HandleOfSupervisor implements SupervisorHandle {
   }
 
   #ask(message: SupervisorMessage): Promise<unknown> {
-    return this.#place.call(message, NO_LIMIT);
+    return this.place.call(message, NO_LIMIT);
   }
 }
