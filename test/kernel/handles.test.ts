@@ -126,18 +126,28 @@ describe('a handle', () => {
 
   it('of what stood below a supervisor that is gone for good says the same', async () => {
     const rig = createRig();
-    const child = part('child', () => ({ call: (m) => m }));
-    const nested = supervisor('nested', { children: [child] });
-    const tree = supervisor('root', { children: [nested] });
+    const leaf = (id: string) => part(id, (context) => ({ tell: () => context.stop({ error: 'x' }) }));
+    const [deep, direct, waiting] = [leaf('deep'), leaf('direct'), leaf('waiting')];
+    const tree = supervisor('root', {
+      children: [supervisor('nested', { children: [deep] }), direct, waiting],
+      backoff: { delayFirst: true },
+    });
     await rig.start(tree);
-    const handle = rig.system.get(child);
+    const handles = [deep, direct, waiting].map((spec) => rig.system.get(spec));
+    handles[2]?.tell('end');
+    await rig.host.settle();
+    const ask = () =>
+      handles.map((handle) =>
+        watch(handle.call('x', { whenDown: 'wait', timeoutMs: Number.POSITIVE_INFINITY })),
+      );
+    rig.system.suspend(rig.system.get(direct));
+    const patient = ask();
     rig.system.exit(rig.system.get(tree), 'kill');
-    const patient = watch(handle.call('x', { whenDown: 'wait', timeoutMs: Number.POSITIVE_INFINITY }));
     await rig.host.settle();
-    const call = watch(handle.call('x'));
+    expect(patient.map((call) => call.outcome)).toEqual(['not_started', 'not_started', 'not_started']);
+    const late = ask();
     await rig.host.settle();
-    expect(call).toMatchObject({ now: 'ERR_NOPROC', outcome: 'not_started' });
-    expect(patient.settled).toBe(true);
+    expect(late.map((call) => call.now)).toEqual(['ERR_NOPROC', 'ERR_NOPROC', 'ERR_NOPROC']);
   });
 
   it('takes calls while the next incarnation starts', async () => {

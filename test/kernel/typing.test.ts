@@ -18,6 +18,7 @@ const counter = actor(
       },
       name: async () => 'counter',
       forget: () => undefined,
+      where: (_state, _message, context) => context.path,
       maybe: (_state, { text }: { text?: string }) => text?.length ?? null,
     },
     cast: {
@@ -39,6 +40,7 @@ const compiles = {
     expectTypeOf(await handle.call({ type: 'name' })).toEqualTypeOf<string>();
     expectTypeOf(await handle.call({ type: 'forget' })).toEqualTypeOf<undefined>();
     expectTypeOf(await handle.call({ type: 'maybe' })).toEqualTypeOf<number | null>();
+    expectTypeOf(await handle.call({ type: 'where' })).toEqualTypeOf<string>();
     const message = { type: 'add', by: 2 } as const;
     expectTypeOf(await handle.call(message)).toEqualTypeOf<number>();
   },
