@@ -15,7 +15,7 @@ import type { EndContext, Resource } from './resource.ts';
  * How long an end waits for an `open` that it has broken off, ms. One that honours its signal is done at once; for the
  * others the end, of which they are then survivors, should not wait as long as for what serves.
  */
-const LATE_OPEN_MS = 1_000;
+export const LATE_OPEN_MS = 1_000;
 
 interface Opened {
   readonly resource: Resource;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { errorPage } from '../../scripts/print-errors.ts';
 import { APPLICATION_DEFAULTS } from '../../src/application/application.ts';
+import { LATE_OPEN_MS } from '../../src/application/open-resources.ts';
 import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
 import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
 import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
@@ -137,6 +138,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'recovery `budgets.otherwiseMs`': BUDGET_DEFAULTS.otherwiseMs,
   'application `deadlineMs`': APPLICATION_DEFAULTS.deadlineMs,
   'application `drainDelayMs`': APPLICATION_DEFAULTS.drainDelayMs,
+  'an `open` that was broken off is awaited, ms': LATE_OPEN_MS,
 };
 
 const written = (value: unknown): string =>
