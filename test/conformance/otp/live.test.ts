@@ -27,7 +27,7 @@ describe.skipIf(skip)(`against the Erlang of this machine${skip ? ` (${reason})`
   });
 
   it(`${RUNS} fresh scripts have the same traces`, { timeout: TIMEOUT_MS }, async () => {
-    const seed = Number(process.env['CONFORM_SEED'] ?? 405_801);
+    const seed = Number(process.env['CONFORM_SEED'] ?? Date.now() % 1_000_000);
     const { release, mismatches } = await compareFresh({ runs: RUNS, seed });
     expect(mismatches.map(describeMismatch), `OTP ${release}, seed ${seed}`).toEqual([]);
   });
