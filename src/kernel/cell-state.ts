@@ -57,6 +57,8 @@ export abstract class CellState implements Runnable {
   relations: relations.Relations | undefined = undefined;
   timers: Set<Timer> | undefined = undefined;
   names: Set<string> | undefined = undefined;
+  /** What others hold for it, each let go of when it ends. */
+  holdings: Set<(reason: ExitReason) => void> | undefined = undefined;
   stopReason: ExitReason | undefined = undefined;
   stopDeadline = Number.POSITIVE_INFINITY;
   lastMessage: string | undefined = undefined;

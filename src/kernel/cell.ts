@@ -347,6 +347,7 @@ export class Cell extends RunningCell {
     this.settleCalls(reason);
     this.discardMail();
     if (this.behaviour !== undefined) this.reap(this.behaviour, reason);
+    this.letGo(reason);
     if (this.busy && !(this.conducted && this.outcome === 'starting')) this.place.system.straggling(this);
     relations.notifyEnd(this, reason);
     if (this.children === undefined || this.children.size === 0) this.finalise();
@@ -358,6 +359,20 @@ export class Cell extends RunningCell {
       this.asOwner(undefined, () => behaviour.reap?.(reason));
     } catch (error) {
       this.place.system.threw(this, error);
+    }
+  }
+
+  /** Lets go of what others hold for it: locks, leases, subscriptions, tasks. */
+  letGo(reason: ExitReason): void {
+    const { holdings } = this;
+    if (holdings === undefined) return;
+    this.holdings = undefined;
+    for (const release of holdings) {
+      try {
+        release(reason);
+      } catch (error) {
+        this.place.system.threw(this, error);
+      }
     }
   }
 

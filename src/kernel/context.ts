@@ -309,6 +309,16 @@ export class ActorContextOfCell implements ActorContext, Actions {
     if (target !== undefined) relations.exitSignal(target, this.self, reason);
   }
 
+  onEnd(release: (reason: ExitReason) => void): () => void {
+    this.#fence('be waited for');
+    const cell = this.#cell;
+    // A function of its own, so that the same one may be given twice.
+    const holding = (reason: ExitReason): void => release(reason);
+    const holdings = (cell.holdings ??= new Set());
+    holdings.add(holding);
+    return () => void holdings.delete(holding);
+  }
+
   stop(reason: ExitReason = 'normal'): void {
     this.#fence('stop');
     const cell = this.#cell;

@@ -220,6 +220,12 @@ export interface ActorContext {
   monitor(to: Addressee): number;
   /** Removes a monitor and any `down` of it still in the mailbox. */
   demonitor(monitor: number): void;
+  /**
+   * Calls `release` once when this incarnation ends, on every path including a kill, synchronously and in the order of
+   * asking: whoever holds something for an actor (a lock, a lease, a subscription, a task) is told here that it is over.
+   * It must not use the context. Returns what takes it back; safe to repeat.
+   */
+  onEnd(release: (reason: ExitReason) => void): () => void;
   /** Sends an exit signal, as OTP's `exit/2`; `'kill'` is untrappable. */
   exit(to: Addressee, reason: ExitReason | 'kill'): void;
   /** Ends this actor after the current handler, running `terminate`. Default `normal`. */

@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, (context: ActorContext) => unknown>> = {
   unlink: (context) => context.unlink('other'),
   monitor: (context) => context.monitor('other'),
   demonitor: (context) => context.demonitor(1),
+  onEnd: (context) => context.onEnd(() => undefined),
   exit: (context) => context.exit('other', 'kill'),
   stop: (context) => context.stop(),
 };
