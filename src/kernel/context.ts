@@ -314,7 +314,8 @@ export class ActorContextOfCell implements ActorContext, Actions {
     const cell = this.#cell;
     // A function of its own, so that the same one may be given twice.
     const holding = (reason: ExitReason): void => release(reason);
-    const holdings = (cell.holdings ??= new Set());
+    cell.holdings ??= new Set();
+    const { holdings } = cell;
     holdings.add(holding);
     return () => void holdings.delete(holding);
   }
