@@ -1,13 +1,17 @@
 /**
  * The seam between a pool and one live worker. A {@link WorkerKind} says how workers are made; a {@link
- * WorkerPort} is one of them, whatever it is made of: an OS process, or handlers in this process.
+ * WorkerPort} is one of them, whatever it is made of: an OS process, a thread, or handlers in this process.
  *
  * Invariants every kind keeps:
  * - `ended` comes exactly once and is the last call a port makes;
  * - a job given to `run` is answered at most once (`succeeded`, `failed` or `cancelled`); where none has
  *   come when `ended` comes, none will;
  * - no listener is called from within a method of the port: what a method causes is told in a later step;
- * - after `broke` the port kills its worker itself, and `ended` follows.
+ * - after `broke` the port kills its worker itself, and `ended` follows;
+ * - chunks and progress of a job come before its answer, in order; of chunks no more come than were granted.
+ *
+ * What is optional here came later: a pool that does not ask for streams, or does not listen to chunks, progress or memory, works as
+ * before, and so does a port that cannot interrupt.
  *
  * It deliberately knows no states, deadlines or retries: those are the worker chart's and the pool's.
  */
@@ -40,6 +44,12 @@ export interface WorkerJob {
   readonly remainingMs: number;
   /** The same as an instant of `host.monotonic()`, which spares a port of this process the clock. */
   readonly deadline?: number;
+  /**
+   * The job's result is wanted as a stream, and this many chunks may come before more are granted with {@link WorkerPort.more}: at
+   * least 1. A generator's values then come as `chunk`, and what it returns as `succeeded`; other handlers answer as ever. Left
+   * out, a generator's values are collected, and succeed as one array.
+   */
+  readonly stream?: number;
 }
 
 /** One live worker. Every method is safe after the end, and then does nothing (`run` throws). */
@@ -59,6 +69,13 @@ export interface WorkerPort {
   run(job: WorkerJob): void;
   /** Asks a job to stop; it answers with `cancelled`, `failed` or `succeeded`, or not at all: then kill. */
   cancel(jobId: number, reason: string): void;
+  /**
+   * Breaks into a job that does not look at its signal, where the worker can do that (`interrupt` among its capabilities: Python's
+   * plain functions); elsewhere it is `cancel`. Answered like that one.
+   */
+  interrupt?(jobId: number, reason: string): void;
+  /** Grants a stream that many chunks more. A job that is over, or is no stream, ignores it. */
+  more?(jobId: number, chunks: number): void;
   /** Asks for a `pong` with the same id. */
   ping(id: number): void;
   /**
@@ -96,12 +113,23 @@ export interface WorkerEnd extends ProcessEnd {
   readonly lastStderr: readonly string[];
   /** Jobs still running though the worker has ended, by name: only code in this process can do that. */
   readonly stragglers: readonly string[];
+  /** It was out of memory, as far as that is known: the kill by our own watch, or V8's limit. */
+  readonly outOfMemory?: boolean;
 }
 
 /** What the owner of a worker is told. */
 export interface WorkerPortListeners {
   /** Exactly once, before any answer; not at all where the start fails. */
   ready(info: WorkerReady): void;
+  /** A part of a streamed result; only of jobs given with `stream`, and of those no more than granted. */
+  chunk?(jobId: number, value: unknown): void;
+  /** How far a job says it is: anything it likes. May be lost; never kept. */
+  progress?(jobId: number, value: unknown): void;
+  /**
+   * Its resident memory passed the threshold for recycling: it should be replaced when it is free. Told once. Without this listener
+   * nothing follows.
+   */
+  outgrown?(residentBytes: number): void;
   succeeded(jobId: number, value: unknown): void;
   failed(jobId: number, failure: WorkerFailure): void;
   /** The job complied with `cancel` (or stopped for a shutdown). The worker may be used again. */
