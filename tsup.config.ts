@@ -8,6 +8,7 @@ export default defineConfig({
     worker: 'src/work/sdk/worker.ts',
     pino: 'src/telemetry/pino.ts',
     testing: 'src/testing/index.ts',
+    explorer: 'src/explorer/index.ts',
   },
   format: ['esm'],
   target: 'es2022',
