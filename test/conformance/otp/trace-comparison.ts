@@ -1,6 +1,6 @@
 /**
- * What two traces must agree in. Deaths, trees and notices are sets; OTP stops dynamic children in parallel, so a run of
- * such events has no order of its own, and neither has what it lists of them.
+ * What two traces must agree in. Deaths, trees and notices are sets; OTP stops dynamic children in parallel, so there is no
+ * order between the events of several of them, and none in what it lists of them.
  */
 import type { Trace, TraceStep } from './script-runner.ts';
 
@@ -13,26 +13,28 @@ const byJson = (a: unknown, b: unknown): number => {
 
 const sorted = (items: readonly unknown[] | undefined): readonly unknown[] => [...(items ?? [])].sort(byJson);
 
-/** The dynamic child below which something happened, where that child is a whole supervisor. */
-const subtreeOf = (place: string): string | undefined => /^(.*#[^/]+)\//.exec(`${place}/`)?.[1];
-
-/** The run without order that an event belongs to. */
-const groupOf = ([kind, place, child, reason]: Event): string | undefined => {
-  if (kind === 'terminate' && String(place).includes('#') && reason === 'shutdown')
-    return `terminate:${String(place).split('#')[0]}`;
-  return kind === 'shutdown_error' && child === 't' ? `shutdown_error:${String(place)}` : undefined;
+/** The dynamic child, the first one beyond `from`, at or below which something happened. */
+const subtreeOf = (place: string, from: number): string | undefined => {
+  const key = place.indexOf('#', from);
+  if (key < 0) return undefined;
+  const end = place.indexOf('/', key);
+  return end < 0 ? place : place.slice(0, end);
 };
 
-/** Subtrees that stop in parallel: each keeps its order, and has none towards the others. */
-const bySubtree = (events: readonly unknown[]): readonly unknown[] => {
-  const runs = new Map<string, unknown[]>();
-  const out: unknown[] = [];
+/**
+ * Dynamic children stop in parallel: a run of what happens in several of them keeps the order that it has in each, and has
+ * none between them. So on downwards, where those are supervisors that have dynamic children.
+ */
+const bySubtree = (events: readonly Event[], from = 0): readonly Event[] => {
+  const runs = new Map<string, Event[]>();
+  const out: Event[] = [];
   const flush = () => {
-    for (const [, run] of [...runs].sort(([a], [b]) => (a < b ? -1 : 1))) out.push(...run);
+    for (const [subtree, run] of [...runs].sort(([a], [b]) => (a < b ? -1 : 1)))
+      out.push(...bySubtree(run, subtree.length));
     runs.clear();
   };
   for (const event of events) {
-    const subtree = subtreeOf(String((event as Event)[1]));
+    const subtree = subtreeOf(String(event[1]), from);
     if (subtree === undefined) {
       flush();
       out.push(event);
@@ -43,20 +45,20 @@ const bySubtree = (events: readonly unknown[]): readonly unknown[] => {
   return out;
 };
 
+/** What OTP has to say of dynamic children that stopped badly comes in the order of a map. */
+const isOfDynamicStop = ([kind, , child]: Event): boolean => kind === 'shutdown_error' && child === 't';
+
 const canonicalEvents = (events: readonly unknown[]): readonly unknown[] => {
-  const out: unknown[] = [];
-  let run: unknown[] = [];
-  let group: string | undefined;
-  for (const event of events) {
-    const next = groupOf(event as Event);
-    if (next === undefined || next !== group) {
+  const out: Event[] = [];
+  let run: Event[] = [];
+  for (const event of bySubtree(events as readonly Event[])) {
+    if (!isOfDynamicStop(event) || event[1] !== run[0]?.[1]) {
       out.push(...run.sort(byJson));
       run = [];
     }
-    group = next;
-    (next === undefined ? out : run).push(event);
+    (isOfDynamicStop(event) ? run : out).push(event);
   }
-  return bySubtree([...out, ...run.sort(byJson)]);
+  return [...out, ...run.sort(byJson)];
 };
 
 const canonicalReturn = (ret: unknown): unknown => {
