@@ -20,6 +20,7 @@ export { ERRORS, type ErrorCode, isTroupeError, type Outcome, TroupeError } from
 export type { Host, Timer } from './base/host.ts';
 export { createRealHost, realHost } from './base/real-host.ts';
 export type { EventMap, EventStream, EventType, TroupeEvent } from './base/telemetry.ts';
+export * from './coordination/index.ts';
 export { actor } from './kernel/actor.ts';
 export {
   type ActorContext,
@@ -69,6 +70,8 @@ export type {
   PoolOptions,
   RetryOptions,
 } from './work/pool-options.ts';
+export { type ThreadOptions, thread } from './work/thread.ts';
+export { transfer } from './work/transfer.ts';
 export type { WorkerKind } from './work/worker-port.ts';
 export { type ReplyOptions, reply } from './xstate/reply.ts';
 export type { StageObserver, Subscription, WaitOptions } from './xstate/stage.ts';

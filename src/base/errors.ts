@@ -28,6 +28,7 @@ type ErrorClass =
   | 'BreakerError'
   | 'PoolError'
   | 'WorkerError'
+  | 'LockError'
   | 'RecoveryError'
   | 'ApplicationError';
 
@@ -111,6 +112,24 @@ export const ERRORS = {
     'unknown',
     'call {message} to {target} was aborted by its caller',
     "The caller's signal fired before the reply came.",
+  ),
+  ERR_CALL_LOST: entry(
+    'CallError',
+    'not_started',
+    'call {message} to {target} was lost: a fault was put there with the explorer',
+    'Somebody injected a fault with the explorer; its audit log says who. Clear it there.',
+  ),
+  ERR_FAULT_INJECTED: entry(
+    'ActorError',
+    'unknown',
+    '{target} was made to fail on {message} with the explorer',
+    'Somebody injected a fault with the explorer; its audit log says who. Clear it there.',
+  ),
+  ERR_RECORDING_INVALID: entry(
+    'OptionError',
+    'not_started',
+    '{file} is no recording: {why}',
+    'Give a file that a flight recorder wrote, or that a viewer saved.',
   ),
   ERR_CALLEE_ENDED: entry(
     'CallError',
@@ -255,6 +274,18 @@ export const ERRORS = {
     'not_started',
     '{supervisor}: with a backoff of {delayMs} ms its limit of {intensity} restarts in {periodMs} ms can never be reached by {child}; shorten the backoff, lengthen periodMs, or set giveUp',
     "The child would crash for ever, its supervisor never give up; giveUp takes { afterFailures } or 'never'.",
+  ),
+  ERR_DEPENDENCY_UNKNOWN: entry(
+    'SupervisorError',
+    'not_started',
+    '{where}: {child} depends on the breaker {breaker}, which is not part of this application',
+    'Put the very spec value that dependsOn names into the tree, before what depends on it.',
+  ),
+  ERR_DEPENDENCY_ORDER: entry(
+    'SupervisorError',
+    'not_started',
+    '{where}: {child} depends on the breaker {breaker}, which {how}',
+    'Place the breaker before what depends on it: children start in order and stop in reverse.',
   ),
   ERR_SELF_SUPERVISION: entry(
     'SupervisorError',
@@ -423,6 +454,54 @@ export const ERRORS = {
     'unknown',
     'malformed frame: {why}',
     'The peer does not speak the protocol of docs/PROTOCOL.md.',
+  ),
+  ERR_LOCK_CYCLE: entry(
+    'LockError',
+    'not_started',
+    '{where}: {owner} would wait for {key} for ever: {cycle}',
+    'Take the locks in one order everywhere, or take one that covers both.',
+  ),
+  ERR_LOCK_LOST: entry(
+    'LockError',
+    'unknown',
+    '{where}: the lease of {key} (token {token}) was lost: {why}',
+    'Others may have held the key meanwhile: let what it protects check the fencing token; send heartbeats in time.',
+  ),
+  ERR_LOCK_OWNER_ENDED: entry(
+    'LockError',
+    'not_started',
+    '{where}: {owner} ended while it waited for {key}',
+    'It left the line with all else that it had; nothing to do.',
+  ),
+  ERR_LOCK_QUEUE_FULL: entry(
+    'LockError',
+    'not_started',
+    '{where}: {limit} claims already wait for {key}',
+    'Something holds it too long, or too much wants it: shed load, or split the key.',
+  ),
+  ERR_LOCK_REENTRANT: entry(
+    'LockError',
+    'not_started',
+    '{where}: {owner} holds {key} {how}',
+    'Hand the lease down instead of taking the key again, or allow it with reentrant: true; a reader cannot become the writer.',
+  ),
+  ERR_LOCK_RELEASE_FAILED: entry(
+    'LockError',
+    'unknown',
+    '{where}: the lease of {key} could not be released',
+    'The store that keeps the locks failed (see cause); the key stays locked until the lease expires.',
+  ),
+  ERR_LOCK_TIMEOUT: entry(
+    'LockError',
+    'not_started',
+    '{where}: {owner} did not get {key} within {timeoutMs} ms; held by {holder}',
+    'The holder is slow or stuck; the work was not started.',
+  ),
+  ERR_LOCKS_DISPOSED: entry(
+    'LockError',
+    'not_started',
+    '{where}: they were disposed of',
+    'Their owner has ended; nothing can be locked there any more.',
   ),
   ERR_RECOVERY_CAPACITY: entry(
     'RecoveryError',

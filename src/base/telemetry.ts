@@ -36,6 +36,15 @@ export interface EventMap {
     periodMs: number;
   };
   'supervisor.child.backing_off': { path: string; child: string; delayMs: number; failures: number };
+  /** Not started while a breaker it depends on, or one of its group does, is not closed: `breakers` are those. */
+  'supervisor.child.held': { path: string; child: string; breakers: readonly string[]; maxMs: number };
+  /** Follows each `held`, once. `cancelled`: it was terminated, or its supervisor stops or has ended. */
+  'supervisor.child.released': {
+    path: string;
+    child: string;
+    why: 'half_opened' | 'closed' | 'breaker_ended' | 'expired' | 'cancelled';
+    heldMs: number;
+  };
   'supervisor.gave_up': { path: string; child: string; restarts: number; periodMs: number; last: unknown };
   'supervisor.child.parked': {
     path: string;
@@ -53,6 +62,9 @@ export interface EventMap {
   'breaker.observed': { path: string };
   'breaker.would_have_opened': { path: string; failures: number; cause: unknown };
   'breaker.rejected': { path: string; state: string };
+  'breaker.checked': { path: string; healthy: boolean; error: unknown };
+  /** A function among a policy's options threw, or gave what it must not, and was overruled. */
+  'policy.option_failed': { path: string; option: string; error: unknown };
   'policy.misordered': { path: string; outer: string; inner: string; why: string };
   'limit.exhausted': { path: string; limit: string; used: number; allowed: number; periodMs: number };
   'timeout.passed': { path: string; timeoutMs: number };
@@ -93,6 +105,19 @@ export interface EventMap {
   'pool.reply.dropped': { path: string; worker: string; why: string };
   'pool.degraded': { path: string; crashes: number; retryAfterMs: number; lastCrash: string };
   'pool.restored': { path: string };
+  'lock.granted': {
+    path: string;
+    key: string;
+    owner: string;
+    token: number;
+    mode: string;
+    waitMs: number;
+  };
+  'lock.released': { path: string; key: string; owner: string; token: number; heldMs: number };
+  'lock.refused': { path: string; key: string; owner: string; why: string };
+  'lock.lost': { path: string; key: string; owner: string; token: number; why: string };
+  'lock.release_failed': { path: string; key: string; owner: string; token: number; error: unknown };
+  'lock.release_ignored': { path: string; key: string; owner: string; token: number; why: string };
   'recovery.started': {
     path: string;
     recovery: string;
@@ -117,6 +142,10 @@ export interface EventMap {
   'app.resource.drain_failed': { path: string; resource: string; outcome: 'late' | 'threw' };
   'app.signalled': { path: string; signal: string };
   'app.stray_error': { path: string; owner: string | undefined; error: unknown };
+  'explorer.listening': { path: string; address: string; commands: boolean };
+  'explorer.refused': { path: string; code: string; status: number; from: string };
+  'explorer.commanded': { path: string; audit: number; command: string; target: string; from: string };
+  'explorer.command_ended': { path: string; audit: number; command: string; target: string; outcome: string };
   'app.stopped': { path: string; reason: unknown; survivors: readonly string[]; durationMs: number };
 }
 
@@ -129,16 +158,25 @@ export type TroupeEvent = {
 
 export type EventListener = (event: TroupeEvent) => void;
 
+/** Keeps the facts of a few types, whether or not anyone listens. */
+export interface FactRecorder {
+  readonly types: ReadonlySet<EventType>;
+  note(event: TroupeEvent): void;
+}
+
 /** Where facts go. One a system; standalone policies have one of their own. */
 export class EventStream {
   /** `true` while anyone listens: check it before building an event on a hot path. */
   active = false;
+  /** `true` also while nobody listens but lifecycle facts are recorded: check it before building one of those. */
+  lifecycle = false;
   /** Listeners removed because they threw. */
   brokenListeners = 0;
   readonly #listeners = new Set<EventListener>();
   /** Listeners of one type: others cost an event of another type nothing but a look-up. */
   readonly #byType = new Map<EventType, Set<EventListener>>();
   readonly #wall: () => number;
+  #recorder: FactRecorder | undefined;
 
   constructor(wall: () => number) {
     this.#wall = wall;
@@ -160,11 +198,20 @@ export class EventStream {
     return this.#add(listeners, (event) => listener(event as Extract<TroupeEvent, { type: T }>));
   }
 
+  /** Keeps facts from now on, before any listener hears them; one recorder a stream. It must not throw. */
+  record(recorder: FactRecorder): void {
+    this.#recorder = recorder;
+    this.lifecycle = true;
+  }
+
   emit<T extends EventType>(type: T, data: EventMap[T]): void {
-    if (!this.active) return;
+    if (!this.lifecycle) return;
     const typed = this.#byType.get(type);
-    if (this.#listeners.size === 0 && (typed === undefined || typed.size === 0)) return;
+    const recorder = this.#recorder?.types.has(type) === true ? this.#recorder : undefined;
+    if (this.#listeners.size === 0 && (typed === undefined || typed.size === 0) && recorder === undefined)
+      return;
     const event = Object.freeze({ type, at: this.#wall(), ...data }) as unknown as TroupeEvent;
+    recorder?.note(event);
     this.#tell(this.#listeners, event);
     if (typed !== undefined) this.#tell(typed, event);
   }
@@ -172,12 +219,14 @@ export class EventStream {
   #add(listeners: Set<EventListener>, listener: EventListener): () => void {
     listeners.add(listener);
     this.active = true;
+    this.lifecycle = true;
     return () => this.#remove(listeners, listener);
   }
 
   #remove(listeners: Set<EventListener>, listener: EventListener): void {
     listeners.delete(listener);
     this.active = this.#listeners.size > 0 || [...this.#byType.values()].some(({ size }) => size > 0);
+    this.lifecycle = this.active || this.#recorder !== undefined;
   }
 
   #tell(listeners: Set<EventListener>, event: TroupeEvent): void {

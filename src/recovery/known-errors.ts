@@ -66,8 +66,19 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_CALL_TIMEOUT: 'timeout',
   ERR_DEADLINE_PASSED: 'timeout',
   ERR_CALL_CYCLE: 'system',
+  ERR_LOCK_CYCLE: 'system',
+  ERR_LOCK_REENTRANT: 'system',
+  ERR_LOCK_TIMEOUT: 'timeout',
+  ERR_LOCK_QUEUE_FULL: SCARCE,
+  ERR_LOCK_LOST: 'timeout',
+  ERR_LOCK_RELEASE_FAILED: 'system',
+  ERR_LOCK_OWNER_ENDED: UNWELCOME,
+  ERR_LOCKS_DISPOSED: UNWELCOME,
   // Nobody waits for it any more: not a failure of anything.
   ERR_CALL_ABORTED: UNWELCOME,
+  ERR_CALL_LOST: UNWELCOME,
+  ERR_FAULT_INJECTED: 'system',
+  ERR_RECORDING_INVALID: 'system',
   ERR_CALLEE_ENDED: 'connection',
   ERR_NO_HANDLER: 'system',
   // One slow actor, not a resource of the whole service.
@@ -94,6 +105,8 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_MAX_CHILDREN: SCARCE,
   ERR_INTENSITY_UNREACHABLE: 'system',
   ERR_SELF_SUPERVISION: 'system',
+  ERR_DEPENDENCY_UNKNOWN: 'system',
+  ERR_DEPENDENCY_ORDER: 'system',
   // A rejection by an open breaker is no failure of its own: it says when to come back.
   ERR_BREAKER_OPEN: BRIEFLY_AWAY,
   ERR_BREAKER_PROBING: BRIEFLY_AWAY,

@@ -1,0 +1,45 @@
+/**
+ * Work under a lease.
+ *
+ * Invariant: on every way out the lease is released once, after the work itself is over; work that was not alone to its end
+ * does not pass for done; a release that fails surfaces, whatever the work came to.
+ */
+import { isThenable, rejectLater } from '../resilience/call.ts';
+import type { Claimed } from './lock-lease.ts';
+import type { LockWork } from './lock-options.ts';
+
+/** Runs work in the caller and frees the lock when it is over. */
+export const runUnder = <T>(lease: Claimed, work: LockWork<T>): Promise<T> => {
+  let result: T | PromiseLike<T>;
+  try {
+    result = work(lease);
+  } catch (error) {
+    return afterFailure(lease, error);
+  }
+  if (isThenable(result)) {
+    return Promise.resolve(result).then(
+      (value) => afterSuccess(lease, value),
+      (error: unknown) => afterFailure(lease, error),
+    );
+  }
+  try {
+    return Promise.resolve(afterSuccess(lease, result));
+  } catch (error) {
+    return rejectLater(error);
+  }
+};
+
+const afterSuccess = <T>(lease: Claimed, value: T): T | Promise<T> => {
+  if (lease.loss !== undefined) throw lease.loss;
+  if (!lease.held) return value;
+  const released = lease.release();
+  return isThenable(released) ? Promise.resolve(released).then(() => value) : value;
+};
+
+const afterFailure = (lease: Claimed, error: unknown): Promise<never> => {
+  if (!lease.held) return rejectLater(error);
+  const released = lease.release();
+  return isThenable(released)
+    ? Promise.resolve(released).then(() => Promise.reject(error))
+    : rejectLater(error);
+};
