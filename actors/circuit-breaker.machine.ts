@@ -24,6 +24,7 @@ export type BreakerFact =
 export type BreakerEvent =
   | { readonly type: 'window.tripped' }
   | { readonly type: 'wait.elapsed'; readonly nowMs: number; readonly openUntilMs: number }
+  | { readonly type: 'check.succeeded' }
   | { readonly type: 'probe.succeeded'; readonly successes: number; readonly successThreshold: number }
   | { readonly type: 'probe.failed'; readonly failures: number; readonly failuresAllowed: number }
   | { readonly type: 'restore' }
@@ -71,6 +72,7 @@ export const circuitBreakerMachine = setup({
     events: {
       'window.tripped': 'The window of recent outcomes says that the guarded thing is failing.',
       'wait.elapsed': 'An admission or a timer asks whether the wait is over.',
+      'check.succeeded': 'An active check has found the guarded thing well before the wait was over.',
       'probe.succeeded': 'A probe of this generation ended well.',
       'probe.failed': 'A probe of this generation failed, or its watchdog fired.',
       restore: 'An earlier breaker of the same kind had opened, in a process that is gone.',
@@ -108,6 +110,10 @@ export const circuitBreakerMachine = setup({
       on: {
         'wait.elapsed': {
           guard: 'waitIsOver',
+          target: 'half_open',
+          actions: { type: 'announce', params: { fact: 'breaker.half_opened' } },
+        },
+        'check.succeeded': {
           target: 'half_open',
           actions: { type: 'announce', params: { fact: 'breaker.half_opened' } },
         },

@@ -33,6 +33,11 @@ export const REQUIREMENTS = {
   B26: 'disabled: calls enter and nothing is counted',
   B27: 'observing: calls enter, and a trip only counts anew',
   B28: 'resumed: closed with nothing counted',
+  B29: 'half-open: beyond the permits a call waits in line, if there is room',
+  B30: 'a permit that comes back goes to the first in line',
+  B31: 'a line is let through when it closes',
+  B32: 'a line is refused when it opens, or is isolated',
+  B33: 'in line: the abort, the deadline and the longest wait end it at once, and count for nothing',
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;
@@ -57,20 +62,34 @@ export interface Setting {
   readonly successThreshold: number;
   readonly probeCalls: number;
   readonly watchdogMs: number;
+  readonly halfOpenQueueLimit: number;
+  readonly halfOpenMaxWaitMs: number;
   /** Whether somebody listens, so that a timer half-opens. */
   readonly watched: boolean;
 }
 
-export type Result = 'pending' | 'value' | 'thrown' | 'aborted' | 'ERR_DEADLINE_PASSED' | 'token' | 'ended';
+export type Result =
+  | 'pending'
+  | 'value'
+  | 'thrown'
+  | 'aborted'
+  | 'ERR_DEADLINE_PASSED'
+  | 'token'
+  | 'ended'
+  | Refusal;
 
 /** A call or a token that was let through. */
 export interface Out {
-  readonly generation: number;
-  readonly probe: boolean;
-  /** A function that runs, or a token in somebody's hand. */
-  readonly kind: 'call' | 'token';
+  generation: number;
+  probe: boolean;
+  /** A function that runs, one that waits in line, or a token in somebody's hand. */
+  kind: 'call' | 'waiting' | 'token';
   readonly deadline: number;
-  readonly watchdogAt: number;
+  /** When it has waited for as long as it may. */
+  readonly overdueAt: number;
+  watchdogAt: number;
+  /** Its timers stand behind those that were set before. */
+  order: number;
   counted: boolean;
   result: Result;
 }
@@ -100,6 +119,8 @@ export class BreakerModel {
   rejected = 0;
   openings = 0;
   readonly outs: Out[] = [];
+  private timers = 0;
+  private serving = false;
 
   constructor(setting: Setting, met: Set<Requirement>) {
     this.setting = setting;
@@ -108,6 +129,16 @@ export class BreakerModel {
 
   get probes(): number {
     return this.outs.filter((out) => out.probe && !out.counted && out.generation === this.generation).length;
+  }
+
+  /** Whether a call that comes now stands in line. */
+  get wouldWait(): boolean {
+    const half = this.state === 'half_open' || (this.state === 'open' && this.nowMs >= this.openUntilMs);
+    return half && this.setting.halfOpenQueueLimit > 0;
+  }
+
+  get line(): readonly Out[] {
+    return this.outs.filter(({ kind, result }) => kind === 'waiting' && result === 'pending');
   }
 
   get failures(): number {
@@ -129,26 +160,67 @@ export class BreakerModel {
     if (this.state === 'open' && this.nowMs >= this.openUntilMs) this.halfOpen('B05');
     if (this.state === 'open') return this.reject('B04', 'ERR_BREAKER_OPEN');
     if (this.state === 'isolated') return this.reject('B24', 'ERR_BREAKER_ISOLATED');
-    const probe = this.state === 'half_open';
-    if (probe && this.probes >= this.setting.halfOpenPermits)
-      return this.reject('B08', 'ERR_BREAKER_PROBING');
-    this.met.add(probe ? 'B07' : 'B01');
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.nowMs + timeoutMs;
-    const watched = probe && (kind === 'token' || timeoutMs === undefined);
     const out: Out = {
       generation: this.generation,
-      probe,
+      probe: false,
       kind,
       // A token's deadline binds only its watchdog.
-      deadline: kind === 'call' ? deadline : Number.POSITIVE_INFINITY,
-      watchdogAt: watched
-        ? Math.min(deadline, this.nowMs + (timeoutMs ?? this.setting.watchdogMs))
-        : Number.POSITIVE_INFINITY,
+      deadline: kind === 'token' ? Number.POSITIVE_INFINITY : deadline,
+      overdueAt: this.nowMs + this.setting.halfOpenMaxWaitMs,
+      watchdogAt: Number.POSITIVE_INFINITY,
+      order: 0,
       counted: false,
-      result: kind === 'call' ? 'pending' : 'token',
+      result: kind === 'token' ? 'token' : 'pending',
     };
+    if (this.state === 'half_open' && (this.line.length > 0 || this.probes >= this.setting.halfOpenPermits)) {
+      if (kind === 'token' || this.line.length >= this.setting.halfOpenQueueLimit)
+        return this.reject('B08', 'ERR_BREAKER_PROBING');
+      this.met.add('B29');
+      this.timers += 1;
+      this.outs.push(Object.assign(out, { kind: 'waiting', order: this.timers }));
+      return out;
+    }
+    this.enter(out, timeoutMs);
     this.outs.push(out);
     return out;
+  }
+
+  /** It is let through now. */
+  private enter(out: Out, timeoutMs: number | undefined): void {
+    const probe = this.state === 'half_open';
+    this.met.add(probe ? 'B07' : 'B01');
+    const watched = probe && (out.kind === 'token' || timeoutMs === undefined);
+    this.timers += 1;
+    Object.assign(out, {
+      kind: out.kind === 'waiting' ? 'call' : out.kind,
+      generation: this.generation,
+      probe,
+      watchdogAt: watched ? this.nowMs + (timeoutMs ?? this.setting.watchdogMs) : Number.POSITIVE_INFINITY,
+      order: this.timers,
+    });
+  }
+
+  /** Whoever is first in line, as long as it is decided what becomes of it. */
+  private serve(): void {
+    if (this.serving) return;
+    this.serving = true;
+    for (let [first] = this.line; first !== undefined; [first] = this.line) {
+      const { deadline } = first;
+      if (this.state === 'half_open' && this.probes >= this.setting.halfOpenPermits) break;
+      if (this.nowMs >= deadline) this.leave(first, 'ERR_DEADLINE_PASSED');
+      else if (this.state === 'open') this.leave(first, this.reject('B32', 'ERR_BREAKER_OPEN'));
+      else if (this.state === 'isolated') this.leave(first, this.reject('B32', 'ERR_BREAKER_ISOLATED'));
+      else {
+        this.met.add(this.state === 'half_open' ? 'B30' : 'B31');
+        this.enter(first, deadline === Number.POSITIVE_INFINITY ? undefined : deadline - this.nowMs);
+      }
+    }
+    this.serving = false;
+  }
+
+  private leave(out: Out, result: Result): void {
+    out.result = result;
   }
 
   private reject<C>(requirement: Requirement, code: C): C {
@@ -161,7 +233,8 @@ export class BreakerModel {
   end(out: Out, result: Result, judgement: 'success' | 'failure' | 'neutral'): void {
     if (out.result !== 'pending') return;
     out.result = result;
-    this.count(out, judgement);
+    if (out.kind === 'waiting') this.met.add('B33');
+    else this.count(out, judgement);
   }
 
   /** Whether it counted. */
@@ -174,10 +247,12 @@ export class BreakerModel {
     if (out.generation !== this.generation) {
       this.met.add('B14');
       this.stale += 1;
+      this.serve();
       return false;
     }
     if (judgement === 'neutral' && out.probe) this.met.add('B12');
     this.record(judgement);
+    this.serve();
     return true;
   }
 
@@ -218,7 +293,7 @@ export class BreakerModel {
     if (!failed || !trips) return;
     if (this.state === 'observing') {
       this.met.add('B27');
-      this.enter('observing');
+      this.change('observing');
       return;
     }
     this.met.add('B03');
@@ -236,7 +311,7 @@ export class BreakerModel {
 
   isolate(): void {
     this.isolations += 1;
-    if (this.isolations === 1) this.enter('isolated');
+    if (this.isolations === 1) this.change('isolated');
   }
 
   release(): void {
@@ -247,7 +322,7 @@ export class BreakerModel {
   }
 
   interfere(state: 'disabled' | 'observing'): void {
-    if (this.isolations === 0) this.enter(state);
+    if (this.isolations === 0) this.change(state);
   }
 
   resume(): void {
@@ -256,11 +331,12 @@ export class BreakerModel {
     this.close();
   }
 
-  private enter(state: 'isolated' | 'disabled' | 'observing'): void {
+  private change(state: 'isolated' | 'disabled' | 'observing'): void {
     this.state = state;
     this.generation += 1;
     if (state === 'observing') this.window = [];
     this.openUntilMs = Number.POSITIVE_INFINITY;
+    this.serve();
   }
 
   private close(): void {
@@ -268,6 +344,7 @@ export class BreakerModel {
     this.generation += 1;
     this.window = [];
     this.openUntilMs = Number.POSITIVE_INFINITY;
+    this.serve();
   }
 
   private open(): void {
@@ -275,6 +352,7 @@ export class BreakerModel {
     this.generation += 1;
     this.openings += 1;
     this.openUntilMs = this.nowMs + this.setting.openMs;
+    this.serve();
   }
 
   private halfOpen(requirement: Requirement): void {
@@ -296,12 +374,19 @@ export class BreakerModel {
     this.nowMs = target;
   }
 
+  private giveUp(out: Out, due: number): void {
+    this.met.add('B33');
+    this.leave(out, out.deadline === due ? 'ERR_DEADLINE_PASSED' : this.reject('B33', 'ERR_BREAKER_PROBING'));
+  }
+
   private nextDue(): number {
     const timer = this.setting.watched ? this.openUntilMs : Number.POSITIVE_INFINITY;
     return Math.min(timer, ...this.outs.map((out) => this.dueOf(out)));
   }
 
   private dueOf(out: Out): number {
+    if (out.kind === 'waiting')
+      return out.result === 'pending' ? Math.min(out.deadline, out.overdueAt) : Number.POSITIVE_INFINITY;
     const watchdog =
       out.counted || out.generation !== this.generation ? Number.POSITIVE_INFINITY : out.watchdogAt;
     return Math.min(out.result === 'pending' ? out.deadline : Number.POSITIVE_INFINITY, watchdog);
@@ -309,9 +394,10 @@ export class BreakerModel {
 
   private happen(due: number): void {
     if (this.setting.watched && this.openUntilMs === due) this.halfOpen('B06');
-    for (const out of this.outs) {
+    for (const out of [...this.outs].sort((a, b) => a.order - b.order)) {
       if (this.dueOf(out) !== due) continue;
-      if (out.watchdogAt === due && !out.counted) {
+      if (out.kind === 'waiting') this.giveUp(out, due);
+      else if (out.watchdogAt === due && !out.counted) {
         this.met.add('B13');
         this.count(out, 'failure');
       } else {

@@ -8,15 +8,17 @@ import { BreakerModel, type Out, REQUIREMENTS, type Requirement, type Setting } 
 
 /** One thing that was let through, as the real breaker knows it. */
 interface RealOut {
-  readonly resolve: (value: string) => void;
-  readonly reject: (error: unknown) => void;
+  resolve: (value: string) => void;
+  reject: (error: unknown) => void;
+  /** Whether its work has begun; of a token, whether it was let through. */
+  entered: boolean;
   /** Absent where no signal was handed in. */
   readonly controller: AbortController | undefined;
   readonly admission: Admission | undefined;
   result: unknown;
 }
 
-const INERT = { resolve: () => {}, reject: () => {}, controller: undefined };
+const INERT = { resolve: () => {}, reject: () => {}, controller: undefined, entered: true };
 
 interface Real {
   readonly host: SimulatedHost;
@@ -30,8 +32,9 @@ type Command = fc.AsyncCommand<BreakerModel, Real>;
 /** Everything that can be seen of the real breaker is what the model says. */
 const compare = async (model: BreakerModel, { host, breaker, outs }: Real): Promise<void> => {
   await host.settle();
-  const { state, generation, probes, stale, rejected, openings, failures, retryAfterMs, successes, calls } =
-    breaker.inspect();
+  const report = breaker.inspect();
+  const { state, generation, probes, stale, rejected, openings, failures } = report;
+  const { retryAfterMs, successes, calls, waiting } = report;
   expect({ state, generation, probes, stale, rejected, openings, failures, calls }).toEqual({
     state: model.state,
     generation: model.generation,
@@ -47,6 +50,9 @@ const compare = async (model: BreakerModel, { host, breaker, outs }: Real): Prom
     model.state === 'open' ? Math.max(0, model.openUntilMs - model.nowMs) : undefined,
   );
   expect(outs.map(({ result }) => result)).toEqual(model.outs.map(({ result }) => result));
+  expect(outs.map(({ entered }) => entered)).toEqual(model.outs.map(({ kind }) => kind !== 'waiting'));
+  expect(waiting).toBe(model.line.length);
+  expect(waiting).toBeLessThanOrEqual(model.setting.halfOpenQueueLimit);
   expect(probes).toBeLessThanOrEqual(model.setting.halfOpenPermits);
 };
 
@@ -79,14 +85,12 @@ const pick = (
 const execute = (timeoutMs: number | undefined, signalled: boolean): Command =>
   command(`execute(timeoutMs: ${timeoutMs}, signal: ${signalled})`, async (model, real) => {
     const controller = signalled ? new AbortController() : undefined;
-    let entered = false;
-    let resolve!: (value: string) => void;
-    let reject!: (error: unknown) => void;
+    const out: RealOut = { ...INERT, entered: false, controller, admission: undefined, result: 'pending' };
     const work = (): Promise<string> => {
-      entered = true;
+      out.entered = true;
       return new Promise((onValue, onError) => {
-        resolve = onValue;
-        reject = onError;
+        out.resolve = onValue;
+        out.reject = onError;
       });
     };
     const bounds = controller === undefined ? { timeoutMs } : { timeoutMs, signal: controller.signal };
@@ -95,11 +99,9 @@ const execute = (timeoutMs: number | undefined, signalled: boolean): Command =>
     const expected = model.admit('call', timeoutMs);
     if (typeof expected === 'string') {
       expect(await running.catch(resultOf)).toBe(expected);
-      expect(entered).toBe(false);
+      expect(out.entered).toBe(false);
       return;
     }
-    expect(entered).toBe(true);
-    const out: RealOut = { resolve, reject, controller, admission: undefined, result: 'pending' };
     real.outs.push(out);
     running.then(
       () => {
@@ -112,6 +114,8 @@ const execute = (timeoutMs: number | undefined, signalled: boolean): Command =>
   });
 
 const throwAtOnce = command('execute(throws at once)', async (model, real) => {
+  // In line it would throw when its turn comes, which the model does not play.
+  if (model.wouldWait) return;
   const running = real.breaker.execute(() => {
     throw 'thrown';
   });
@@ -132,14 +136,14 @@ const settleCall = (at: number, how: 'value' | 'thrown'): Command =>
     model.end(out, how, how === 'value' ? 'success' : 'failure');
   });
 
-const abortCall = (at: number): Command =>
-  command(`abortCall(${at})`, (model, real) => {
-    const picked = pick(model, real, at, 'call');
+const abortCall = (at: number, kind: 'call' | 'waiting'): Command =>
+  command(`abortCall(${at}, ${kind})`, (model, real) => {
+    const picked = pick(model, real, at, kind);
     if (picked === undefined) return;
     const [out, realOut] = picked;
     if (realOut.controller === undefined) return;
     realOut.controller.abort('aborted');
-    if (out.result === 'pending') model.met.add('B17');
+    if (out.result === 'pending' && kind === 'call') model.met.add('B17');
     model.end(out, 'aborted', 'neutral');
   });
 
@@ -262,7 +266,9 @@ const commands: fc.Arbitrary<Command>[] = [
   fc
     .tuple(at, fc.constantFrom('value' as const, 'thrown' as const, 'thrown' as const))
     .map(([n, how]) => settleCall(n, how)),
-  at.map(abortCall),
+  fc
+    .tuple(at, fc.constantFrom('call' as const, 'call' as const, 'waiting' as const))
+    .map(([n, kind]) => abortCall(n, kind)),
   timeoutMs.map(admit),
   fc
     .tuple(at, fc.constantFrom('success' as const, 'failure' as const, 'neutral' as const))
@@ -298,6 +304,8 @@ const plain = fc.record({
   halfOpenPermits: fc.integer({ min: 1, max: 3 }),
   successThreshold: fc.integer({ min: 1, max: 4 }),
   watchdogMs: fc.integer({ min: 1, max: 50 }),
+  halfOpenQueueLimit: fc.constantFrom(0, 0, 1, 3),
+  halfOpenMaxWaitMs: fc.constantFrom(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 10),
   watched: fc.boolean(),
 });
 const setting: fc.Arbitrary<Setting> = fc

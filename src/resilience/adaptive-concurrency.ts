@@ -4,7 +4,7 @@
  *
  * Invariant: the limit stays between `minLimit` and `maxLimit`; one overload lowers it once, however many calls met it:
  * only calls that began after the last decrease can cause another. It rises only while at least half of it is in use, and
- * never by what was cancelled or shed. Source: Chiu & Jain; Netflix concurrency-limits (AIMDLimit).
+ * never by what was cancelled or shed. A judge that breaks is overruled by the default, and told of. Source: Chiu & Jain; Netflix concurrency-limits (AIMDLimit).
  */
 import { createError } from '../base/errors.ts';
 import { fits, fn, integer, msOrInfinity, refuse, resolveOptions } from '../base/options.ts';
@@ -120,7 +120,7 @@ class AdaptivePolicy extends BasePolicy implements AdaptiveConcurrency {
 
   #ended(ending: Ending, beganAtMs: number): void {
     const { judge, slowMs, minLimit, maxLimit, backoffRatio } = this.#options;
-    const judgement = judgeSafely(judge, ending);
+    const judgement = judgeSafely(judge, ending, (error) => this.mishaps.tell('judge', error));
     if (judgement === 'neutral') return;
     const nowMs = this.host.monotonic();
     if (judgement === 'failure' || nowMs - beganAtMs > slowMs) {

@@ -4,7 +4,7 @@
  * Invariant: a strategy holds no state. A delay is a function of the attempt, the delay before it in the same operation,
  * and chance; it is never negative, never above `maxMs` (jitter included), never NaN. It waits for nothing itself.
  */
-import { fits, fn, ms, oneOf, ratio, refuse, resolveOptions } from '../base/options.ts';
+import { check, fits, fn, ms, oneOf, ratio, refuse, resolveOptions } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 
 export type BackoffKind = 'constant' | 'linear' | 'exponential' | 'fibonacci' | 'decorrelated' | 'custom';
@@ -135,6 +135,26 @@ class Strategy implements BackoffStrategy {
     return low + random.next() * (high - low);
   }
 }
+
+/** The same backoff, that says when its own function has no delay to give, and goes on without it as it does. */
+export const tellingBackoff = <O extends BackoffOptions | undefined>(
+  options: O,
+  failed: (error: unknown) => void,
+): O => {
+  const own = options?.delay;
+  if (typeof own !== 'function') return options;
+  const delay = (attempt: number): number => {
+    try {
+      return check('backoff', 'delay', DELAY, own(attempt));
+    } catch (error) {
+      failed(error);
+      throw error;
+    }
+  };
+  return { ...options, delay };
+};
+
+const DELAY = fits<number>('a number of milliseconds', (v) => typeof v === 'number' && !Number.isNaN(v));
 
 const customMs = (delay: BackoffOptions['delay'], attempt: number): number | undefined => {
   try {

@@ -12,14 +12,19 @@ import {
   circuitBreakerMachine,
 } from '../../actors/circuit-breaker.machine.ts';
 import { NO_DEADLINE, remainingMs } from '../base/deadline.ts';
-import type { TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { refuse } from '../base/options.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import { type Admission, type Settlement, Token } from './admission.ts';
-import type { BreakerChange, BreakerReport, BreakerState, StandaloneBreaker } from './breaker.ts';
+import type {
+  BreakerChange,
+  BreakerGround,
+  BreakerReport,
+  BreakerState,
+  StandaloneBreaker,
+} from './breaker.ts';
 import { BreakerNews, type Newsworthy, type Opening } from './breaker-news.ts';
 import type { ResolvedBreakerOptions } from './breaker-options.ts';
 import {
@@ -36,31 +41,29 @@ import {
   throwIfOver,
   type Work,
 } from './call.ts';
+import { type Finding, HealthCheck, type Patient } from './health-check.ts';
 import { Isolation } from './isolation.ts';
-import { type Judgement, judgeByDefault, judgeSafely } from './judge.ts';
-import { OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
+import { type Judgement, judgeByDefault, judgeTelling } from './judge.ts';
+import { hostTime, OpenWait, type Timekeeper, type Waiter } from './open-wait.ts';
 import { Openings } from './openings.ts';
+import { Outcomes } from './outcomes.ts';
+import { type Doorkeeper, ProbeLine } from './probe-line.ts';
 import { Probes } from './probes.ts';
-import { disposedError, isolatedError, openError, probingError, SharedRefusal } from './refusal.ts';
+import { type RefusalFacts, Refusals, type Refuser, type SharedRefusal } from './refusal.ts';
 import type { Window } from './window.ts';
-
-/** What a core stands on. */
-export interface BreakerGround {
-  readonly host: Host;
-  readonly events: EventStream;
-  /** Its name, or its place in the tree. */
-  readonly path: string;
-}
 
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
 
-export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Waiter, Newsworthy {
+export class BreakerCore
+  implements StandaloneBreaker, CallScope, Settlement, Waiter, Newsworthy, Refuser, Doorkeeper, Patient
+{
   readonly kind = 'breaker';
   readonly name: string;
   readonly where: string;
   readonly host: Host;
   readonly events: EventStream;
   readonly options: ResolvedBreakerOptions;
+  readonly unref: boolean;
   readonly #window: Window;
   readonly #judge: (ending: Ending) => Judgement;
   readonly #runner;
@@ -69,39 +72,39 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   readonly #openings: Openings;
   readonly #isolation: Isolation;
   readonly #probes: Probes;
+  readonly #refusals: Refusals;
+  readonly #outcomes: Outcomes;
+  readonly #line: ProbeLine;
+  readonly #health: HealthCheck | undefined;
   #verdict: BreakerVerdict = 'refuse';
   /** Whether a call that nothing bounds needs neither a token nor a clock. */
   #free = false;
   #generation = 0;
   #enders!: Enders;
-  #refusal: SharedRefusal | undefined = undefined;
   #retired = false;
-  /** What the step under way is about, for the fact that it announces. */
-  #cause: unknown = undefined;
-  /** The failure that opened it last, for those whom it refuses. */
-  #lastCause: unknown = undefined;
-  #failures = 0;
-  #lastFailureAtMs: number | undefined = undefined;
   #changedAtMs = 0;
-  #rejected = 0;
   #stale = 0;
 
-  constructor({ host, events, path }: BreakerGround, options: ResolvedBreakerOptions) {
+  constructor({ host, events, path, placed = false }: BreakerGround, options: ResolvedBreakerOptions) {
     this.name = path;
     this.where = `breaker ${path}`;
     this.host = host;
     this.events = events;
     this.options = options;
-    const { judge } = options;
-    this.#judge =
-      judge === judgeByDefault
-        ? judge
-        : (ending) => judgeSafely(judge, ending, (error) => this.#news.judgeFailed(error));
+    this.unref = options.unref;
+    const { judge, healthCheck, halfOpenQueueLimit: queueLimit, halfOpenMaxWaitMs: maxWaitMs } = options;
+    this.#judge = judgeTelling(judge, (error) => this.#news.optionFailed('judge', error));
     this.#window = options.window.create(host);
     this.#wait = new OpenWait(this);
     this.#news = new BreakerNews(this);
-    this.#openings = new Openings(host, this.#wait, options.openFor);
+    const failed = (error: unknown): void => this.#news.optionFailed('openMs', error);
+    this.#openings = new Openings(host, this.#wait, options.openFor({ random: host.random, failed }));
     this.#probes = new Probes(this);
+    this.#refusals = new Refusals(this, this.#wait);
+    const send = (event: BreakerEvent): void => this.#send(event);
+    this.#outcomes = new Outcomes({ host, options, window: this.#window, probes: this.#probes, send });
+    this.#line = new ProbeLine(this, { queueLimit, maxWaitMs });
+    this.#health = healthCheck && new HealthCheck(this, healthCheck, placed ? undefined : hostTime(this));
     this.#isolation = new Isolation((type) => this.#send({ type }));
     this.#runner = new ChartRunner({
       chart,
@@ -115,7 +118,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
           this.#window.clear();
           this.#openings.closed();
         },
-        startWaiting: () => this.#openings.begin(this.#failures),
+        startWaiting: () => this.#openings.begin(this.#outcomes.failures),
         stopWaiting: () => this.#wait.stop(),
         grantPermits: () => this.#probes.grant(),
         revokePermits: () => this.#probes.revoke(),
@@ -136,9 +139,13 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
       if (typeof work !== 'function') refuse(this.where, 'work', 'a function', work);
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
-      // A deadline of its own settles the call in time: no second timer is needed.
-      const token = this.#admit(isTimed(bounds) ? undefined : this.options.watchdogMs);
-      return token === undefined ? this.#refuse().reject() : this.#runBounded(work, bounds, token);
+      const token = this.#isQueued() ? undefined : this.#admitCall(bounds);
+      if (token !== undefined) return this.#runBounded(work, bounds, token);
+      if (this.#verdict === 'permits') {
+        if (this.#line.hasRoom) return this.#line.join(bounds, (left) => this.#enter(work, left));
+        this.#news.lineFull(this.#line.size);
+      }
+      return this.#refuse().reject();
     } catch (error) {
       return rejectLater(error);
     }
@@ -148,10 +155,20 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     const bounds = boundsOf(this, options);
     throwIfOver(this, bounds);
     const leftMs = isTimed(bounds) ? remainingMs(this.host.monotonic(), bounds.deadline) : undefined;
-    const token = this.#admit(leftMs ?? this.options.watchdogMs);
+    const token = this.#isQueued() ? undefined : this.#admit(leftMs ?? this.options.watchdogMs);
     if (token === undefined) return { admitted: false, error: this.#refuse().error };
     if (bounds.signal !== undefined) token.watchSignal(bounds.signal);
     return token;
+  }
+
+  /** Nobody overtakes those in line. */
+  #isQueued(): boolean {
+    return this.#verdict === 'permits' && this.#line.size > 0;
+  }
+
+  /** A deadline of its own settles the call in time: no second timer is needed. */
+  #admitCall(bounds: Bounds): Token | undefined {
+    return this.#admit(isTimed(bounds) ? undefined : this.options.watchdogMs);
   }
 
   /** Lets a call through, or gives `undefined`. */
@@ -165,23 +182,32 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     return probe;
   }
 
+  /** Whoever has waited in line: let through, or refused for what has been decided meanwhile. */
+  #enter<T>(work: Work<T>, bounds: Bounds): Promise<T> {
+    const token = this.#admitCall(bounds);
+    return token === undefined ? this.#refuse().reject() : this.#runBounded(work, bounds, token);
+  }
+
+  isDecided(): boolean {
+    return this.#verdict !== 'permits' || this.#probes.size < this.options.halfOpenPermits;
+  }
+
+  refusal(): unknown {
+    return this.#refuse().error;
+  }
+
   #refuse(): SharedRefusal {
-    this.#rejected += 1;
     if (this.events.active) {
       this.events.emit('breaker.rejected', { path: this.name, state: this.#state() });
       this.#wait.armIfWatched();
     }
-    this.#refusal ??= new SharedRefusal(this.#refusalError());
-    return this.#refusal;
+    return this.#refusals.next();
   }
 
-  #refusalError(): TroupeError {
-    const breaker = this.name;
-    if (this.#retired) return disposedError(breaker);
-    if (this.#verdict === 'permits') return probingError(breaker);
-    if (this.#isolation.held) return isolatedError(breaker);
-    const facts = { breaker, openMs: this.#openings.openMs, failures: this.#failures };
-    return openError(facts, this.#wait, this.#lastCause);
+  whyRefused(): RefusalFacts {
+    const { failures, lastCause: cause } = this.#outcomes;
+    const [retired, probing, isolated] = [this.#retired, this.#verdict === 'permits', this.#isolation.held];
+    return { retired, probing, isolated, openMs: this.#openings.openMs, failures, cause };
   }
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -220,7 +246,9 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
 
   settled(token: Token, judgement: Judgement, cause: unknown): boolean {
     this.#probes.returned(token);
-    return this.#settle(token.generation, judgement, cause);
+    const counted = this.#settle(token.generation, judgement, cause);
+    this.#line.serve();
+    return counted;
   }
 
   succeed(): void {
@@ -241,45 +269,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   #record(judgement: Judgement, cause: unknown): void {
-    if (judgement === 'neutral') return;
-    const failed = judgement === 'failure';
-    if (failed) this.#lastFailureAtMs = this.host.monotonic();
-    if (this.#verdict === 'admit') {
-      if (judgement === 'success') this.#window.succeeded();
-      else if (failed ? this.#window.failed() : this.#window.slow()) this.#trip(cause);
-    } else if (this.#verdict === 'permits') {
-      // A slow probe says that it is not well yet, if slowness is a reason to open.
-      if (failed || (judgement === 'slow' && this.options.window.slowMs !== NO_DEADLINE))
-        this.#probeFailed(cause);
-      else this.#probeSucceeded();
-    }
-  }
-
-  #trip(cause: unknown): void {
-    const { failures, slow } = this.#window.counts();
-    this.#failures = failures + slow;
-    this.#open({ type: 'window.tripped' }, cause);
-  }
-
-  #probeFailed(cause: unknown): void {
-    this.#probes.failures += 1;
-    this.#failures = this.#probes.failures;
-    const { probeCalls, successThreshold } = this.options;
-    const failuresAllowed = probeCalls - successThreshold;
-    this.#open({ type: 'probe.failed', failures: this.#failures, failuresAllowed }, cause);
-  }
-
-  #open(event: BreakerEvent, cause: unknown): void {
-    this.#cause = cause;
-    this.#lastCause = cause;
-    this.#send(event);
-    this.#cause = undefined;
-  }
-
-  #probeSucceeded(): void {
-    this.#probes.successes += 1;
-    const { successThreshold } = this.options;
-    this.#send({ type: 'probe.succeeded', successes: this.#probes.successes, successThreshold });
+    this.#outcomes.record(this.#verdict, judgement, cause);
   }
 
   // ── the chart, and what it asks for ──────────────────────────────────────────────────────────────────────
@@ -306,6 +296,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
 
   dispose(): void {
     this.#send({ type: 'dispose' });
+    this.#health?.dispose();
     this.#news.forget();
   }
 
@@ -316,13 +307,16 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   #send(event: BreakerEvent): void {
     const before = this.#generation;
     this.#runner.send(event);
-    if (this.#generation !== before) this.#news.publish();
+    if (this.#generation === before) return;
+    this.#news.publish();
+    this.#health?.follow();
+    this.#line.serve();
   }
 
   #beginGeneration(): void {
     this.#generation += 1;
     this.#changedAtMs = this.host.monotonic();
-    this.#refusal = undefined;
+    this.#refusals.forget();
     this.#enders = this.#makeEnders();
   }
 
@@ -333,7 +327,7 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   /** Goes on where an exported one stood: what it had left to wait has gone on passing. */
   restore(state: BreakerState): void {
     if (state.retryAt === null) return;
-    this.#failures = state.failures;
+    this.#outcomes.failures = state.failures;
     this.#send({ type: 'restore' });
     this.#openings.restore(state, state.retryAt);
   }
@@ -347,13 +341,29 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
     if (nowMs >= openUntilMs) this.#send({ type: 'wait.elapsed', nowMs, openUntilMs });
   }
 
+  /** A check found it well before the wait was over; that is the first probe's success. */
+  recover(): void {
+    this.#send({ type: 'check.succeeded' });
+    this.#record('success', undefined);
+  }
+
+  /** A check is made. */
+  checked(finding: Finding): void {
+    this.#news.checked(finding);
+  }
+
   isWatched(): boolean {
     return this.#news.isHeard;
   }
 
   /** Lets an actor keep its time from now on. Returns the function that ends that. */
   keepTime(timekeeper: Timekeeper): () => void {
-    return this.#wait.keepTime(timekeeper);
+    const letGo = this.#wait.keepTime(timekeeper);
+    this.#health?.keepTime(timekeeper);
+    return () => {
+      letGo();
+      this.#health?.keepTime(undefined);
+    };
   }
 
   // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,29 +381,22 @@ export class BreakerCore implements StandaloneBreaker, CallScope, Settlement, Wa
   }
 
   opening(): Opening {
-    const { retryAt } = this.#wait;
-    return {
-      retryAtMs: retryAt,
-      openMs: this.#openings.openMs,
-      failures: this.#failures,
-      cause: this.#cause,
-    };
+    const { failures, cause } = this.#outcomes;
+    return { retryAtMs: this.#wait.retryAt, openMs: this.#openings.openMs, failures, cause };
   }
 
   inspect(): BreakerReport {
-    const { calls, failures, slow } = this.#window.counts();
     return Object.freeze({
       name: this.name,
       ...this.change(),
+      ...this.#window.counts(),
       openUntilMs: this.#wait.leftMs === undefined ? undefined : this.#wait.untilMs,
-      calls,
-      failures,
-      slow,
       probes: this.#probes.size,
+      waiting: this.#line.size,
       successes: this.#probes.successes,
-      lastFailureAtMs: this.#lastFailureAtMs,
+      lastFailureAtMs: this.#outcomes.lastFailureAtMs,
       changedAtMs: this.#changedAtMs,
-      rejected: this.#rejected,
+      rejected: this.#refusals.total,
       stale: this.#stale,
       openings: this.#openings.total,
       critical: this.options.critical,

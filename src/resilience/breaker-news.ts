@@ -7,6 +7,8 @@
 import type { BreakerFact } from '../../actors/circuit-breaker.machine.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import type { BreakerChange } from './breaker.ts';
+import type { Finding } from './health-check.ts';
+import { Mishaps } from './mishaps.ts';
 
 /** The figures of an opening, or of what would have been one. */
 export interface Opening {
@@ -20,7 +22,7 @@ export interface Opening {
 export interface Newsworthy {
   readonly name: string;
   readonly events: EventStream;
-  readonly options: { readonly halfOpenPermits: number };
+  readonly options: { readonly halfOpenPermits: number; readonly halfOpenQueueLimit: number };
   change(): BreakerChange;
   opening(): Opening;
 }
@@ -29,11 +31,11 @@ export class BreakerNews {
   readonly #about: Newsworthy;
   readonly #listeners = new Set<(change: BreakerChange) => void>();
   readonly #facts: BreakerFact[] = [];
-  /** The generation in which a broken judge was told of. */
-  #judgeFailedIn = -1;
+  readonly #mishaps: Mishaps;
 
   constructor(about: Newsworthy) {
     this.#about = about;
+    this.#mishaps = new Mishaps(about);
   }
 
   get isHeard(): boolean {
@@ -68,18 +70,27 @@ export class BreakerNews {
     }
   }
 
-  /** Tells of a judge that had to be overruled, once a generation. */
-  judgeFailed(error: unknown): void {
+  /** Tells of a user's function that had to be overruled, once a generation. */
+  optionFailed(option: string, error: unknown): void {
+    this.#mishaps.tell(option, error, this.#about.change().generation);
+  }
+
+  checked({ healthy, error }: Finding): void {
     const { events, name: path } = this.#about;
-    const { generation } = this.#about.change();
-    if (this.#judgeFailedIn === generation) return;
-    this.#judgeFailedIn = generation;
-    if (events.active) events.emit('actor.threw', { path, error });
+    if (events.active) events.emit('breaker.checked', { path, healthy, error });
+  }
+
+  /** The line for probes is full. */
+  lineFull(used: number): void {
+    const { events, name: path, options } = this.#about;
+    const { halfOpenQueueLimit: allowed } = options;
+    if (events.active && allowed > 0)
+      events.emit('limit.exhausted', { path, limit: 'probe_queue', used, allowed, periodMs: 0 });
   }
 
   #announce(fact: BreakerFact): void {
     const { events, name: path, options } = this.#about;
-    if (!events.active) return;
+    if (!events.lifecycle) return;
     const { cause, failures, ...wait } = this.#about.opening();
     if (fact === 'breaker.opened') events.emit(fact, { path, ...wait, failures, cause });
     else if (fact === 'breaker.half_opened') events.emit(fact, { path, permits: options.halfOpenPermits });

@@ -1,7 +1,19 @@
 /** A breaker's options: their defaults (design §8), their rules, resolved once. */
-import { either, flag, fn, integer, ms, object, refuse, resolveOptions } from '../base/options.ts';
+import {
+  check,
+  either,
+  flag,
+  fn,
+  integer,
+  ms,
+  msOrInfinity,
+  object,
+  refuse,
+  resolveOptions,
+} from '../base/options.ts';
 import type { Random } from '../base/random.ts';
-import { type BackoffOptions, createBackoff } from './backoff.ts';
+import { type BackoffOptions, createBackoff, tellingBackoff } from './backoff.ts';
+import { type HealthCheckOptions, resolveHealthCheck } from './health-check.ts';
 import { type Judge, judgeByDefault } from './judge.ts';
 import { resolveWindow, WINDOW_DEFAULTS, type WindowOptions, type WindowPlan } from './window.ts';
 
@@ -32,15 +44,38 @@ export interface BreakerOptions {
    * and gives its permit back. Default 30,000 ms.
    */
   readonly watchdogMs?: number;
+  /**
+   * How many callers may wait while half-open and all probes are out, in order; others are refused at once. When it closes
+   * they begin, when it opens they are refused. For `execute`; `admit` never waits. Default 0.
+   */
+  readonly halfOpenQueueLimit?: number;
+  /** How long each of them waits at most, ms. Default `Infinity`: until its own deadline. */
+  readonly halfOpenMaxWaitMs?: number;
+  /**
+   * Asks the guarded thing itself while this is open or half-open. What it finds counts as a probe's success or failure;
+   * well while open, it half-opens at once.
+   */
+  readonly healthCheck?: HealthCheckOptions;
+  /** `true`: not even the deadline of a call under way keeps the OS process alive. Default `false`. */
+  readonly unref?: boolean;
   /** Whether an application is not ready while this is open. Default `false`. */
   readonly critical?: boolean;
 }
 
 /** What {@link resolveBreaker} makes of them. */
-export interface ResolvedBreakerOptions extends Required<Omit<BreakerOptions, 'window' | 'openMs'>> {
+export interface ResolvedBreakerOptions
+  extends Required<Omit<BreakerOptions, 'window' | 'openMs' | 'healthCheck'>> {
+  readonly healthCheck: Required<HealthCheckOptions> | undefined;
   readonly window: WindowPlan;
-  /** How long to stay open, given the openings in a row and the duration before. */
-  readonly openFor: (openings: number, previousMs: number, random: Random) => number;
+  /** Makes what says how long to stay open, given the openings in a row and the duration before. */
+  readonly openFor: (means: OpeningMeans) => (openings: number, previousMs: number) => number;
+}
+
+/** What deciding on a duration takes. */
+export interface OpeningMeans {
+  readonly random: Random;
+  /** Told where a user's own function had to be overruled. */
+  readonly failed: (error: unknown) => void;
 }
 
 const OPEN_MS = 30_000;
@@ -52,6 +87,9 @@ export const BREAKER_DEFAULTS = Object.freeze({
   successThreshold: 1,
   judge: judgeByDefault,
   watchdogMs: 30_000,
+  halfOpenQueueLimit: 0,
+  halfOpenMaxWaitMs: Number.POSITIVE_INFINITY,
+  unref: false,
   critical: false,
 });
 
@@ -63,6 +101,10 @@ export const BREAKER_FIELDS = {
   probeCalls: integer(1),
   judge: fn<Judge>(),
   watchdogMs: ms(1),
+  halfOpenQueueLimit: integer(0),
+  halfOpenMaxWaitMs: msOrInfinity(0),
+  healthCheck: object<HealthCheckOptions>('a health check'),
+  unref: flag,
   critical: flag,
 } as const;
 
@@ -70,30 +112,41 @@ const openForOf = (
   where: string,
   openMs: NonNullable<BreakerOptions['openMs']>,
 ): ResolvedBreakerOptions['openFor'] => {
-  if (typeof openMs === 'number') return () => openMs;
+  if (typeof openMs === 'number') return () => () => openMs;
   if (typeof openMs === 'object') {
-    const backoff = createBackoff(openMs, `${where}.openMs`);
-    return (openings, previousMs, random) => backoff.delayMs(openings, previousMs, random);
+    // Refused now if it is wrong, not when the first breaker of these options is made.
+    createBackoff(openMs, `${where}.openMs`);
+    return ({ random, failed }) => {
+      const backoff = createBackoff(tellingBackoff(openMs, failed));
+      return (openings, previousMs) => backoff.delayMs(openings, previousMs, random);
+    };
   }
-  return (openings) => {
-    try {
-      const asked: unknown = openMs(openings);
-      if (DURATION.accepts(asked)) return asked;
-    } catch {
-      // The default, below: a breaker must open whatever its options do.
-    }
-    return OPEN_MS;
-  };
+  return ({ failed }) =>
+    (openings) => {
+      try {
+        return check(where, 'openMs', DURATION, openMs(openings));
+      } catch (error) {
+        // A breaker must open whatever its options do.
+        failed(error);
+        return OPEN_MS;
+      }
+    };
 };
 
 const DURATION = ms(0);
 
 /** @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
 export const resolveBreaker = (where: string, input: unknown): ResolvedBreakerOptions => {
-  const { openMs, ...options } = resolveOptions(where, input, BREAKER_FIELDS, BREAKER_DEFAULTS);
+  const { openMs, healthCheck, ...options } = resolveOptions(where, input, BREAKER_FIELDS, BREAKER_DEFAULTS);
   const { successThreshold, probeCalls = successThreshold } = options;
   if (probeCalls < successThreshold)
     refuse(where, 'probeCalls', `at least successThreshold (${successThreshold})`, probeCalls);
   const window = resolveWindow(`${where}.window`, options.window);
-  return Object.freeze({ ...options, probeCalls, openFor: openForOf(where, openMs), window });
+  return Object.freeze({
+    ...options,
+    probeCalls,
+    openFor: openForOf(where, openMs),
+    healthCheck: resolveHealthCheck(`${where}.healthCheck`, healthCheck),
+    window,
+  });
 };

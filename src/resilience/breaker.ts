@@ -2,6 +2,7 @@
  * A circuit breaker as its users see it, alone or in a tree. It declares; `breaker-core.ts` does.
  */
 import type { BreakerVerdict } from '../../actors/circuit-breaker.machine.ts';
+import type { Host } from '../base/host.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
 import type { Admission } from './admission.ts';
 import type { ExecuteOptions, Work } from './call.ts';
@@ -25,8 +26,9 @@ export interface BreakerReport extends BreakerChange {
   readonly calls: number;
   readonly failures: number;
   readonly slow: number;
-  /** Probes that are out, and successes counted, since it half-opened. */
+  /** Probes that are out, callers that wait for one, and successes counted, since it half-opened. */
   readonly probes: number;
+  readonly waiting: number;
   readonly successes: number;
   readonly lastFailureAtMs: number | undefined;
   readonly changedAtMs: number;
@@ -52,7 +54,10 @@ export interface BreakerState {
 export interface CircuitBreaker {
   readonly kind: 'breaker';
   readonly name: string;
-  /** Its events: `breaker.opened`, `breaker.half_opened`, `breaker.closed`, `breaker.rejected`. */
+  /**
+   * Its events: `breaker.opened`, `breaker.half_opened`, `breaker.closed`, `breaker.rejected`, `breaker.checked`;
+   * `limit.exhausted` where a line for probes is full.
+   */
   readonly events: EventStream;
   /**
    * Runs `work` in the caller if it is let through. Rejects with what the work throws, or with ERR_BREAKER_OPEN,
@@ -94,4 +99,14 @@ export interface StandaloneBreaker extends CircuitBreaker {
   /** Refuses all from now on and lets go of its timers. Work that is out goes on, uncounted. Safe to repeat. */
   dispose(): void;
   [Symbol.dispose](): void;
+}
+
+/** What a core stands on. */
+export interface BreakerGround {
+  readonly host: Host;
+  readonly events: EventStream;
+  /** Its name, or its place in the tree. */
+  readonly path: string;
+  /** It stands in a tree: an actor keeps its time. */
+  readonly placed?: boolean;
 }

@@ -16,7 +16,7 @@ import {
 } from '../base/abort.ts';
 import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
+import type { Host, Timer, TimerOptions } from '../base/host.ts';
 import { hintFor, refuse } from '../base/options.ts';
 
 /** What guarded work is given. */
@@ -55,7 +55,15 @@ export interface CallScope {
   readonly host: Host;
   /** Names the policy in errors and timers. */
   readonly where: string;
+  /** `true`: no timer of its calls keeps the OS process alive. Otherwise one does while a call stands on it. */
+  readonly unref?: boolean;
 }
+
+const UNREF: TimerOptions = Object.freeze({ unref: true });
+const HELD: TimerOptions = Object.freeze({ unref: false });
+
+/** How a timer is kept that an unsettled call stands on. */
+export const keptFor = ({ unref }: CallScope): TimerOptions => (unref === true ? UNREF : HELD);
 
 /** What bounds a call that begins now. */
 export interface Bounds {
@@ -294,10 +302,11 @@ export class BoundedCall<T> implements CallContext, AbortListener {
     if (signal !== undefined) listenToAbort(signal, this);
     if (budgetMs === NO_DEADLINE) return;
     const { host, where } = this.#scope;
-    this.#timer = host.timer(budgetMs, `${where} deadline`, () => {
+    const pass = (): void => {
       const error = createError('ERR_DEADLINE_PASSED', { where, timeoutMs: budgetMs }, { stack: false });
       this.#end({ kind: 'timed_out', error });
-    });
+    };
+    this.#timer = host.timer(budgetMs, `${where} deadline`, pass, keptFor(this.#scope));
   }
 
   #endWork(ending: Ending): void {

@@ -9,7 +9,7 @@ import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { flag, fn, integer, ms, ratio, resolveOptions } from '../base/options.ts';
 import { createRandom, type Random } from '../base/random.ts';
-import { BoundedCall, type Bounds, type CallContext, type Work } from './call.ts';
+import { BoundedCall, type Bounds, type CallContext, keptFor, type Work } from './call.ts';
 import {
   BasePolicy,
   POLICY_FIELDS,
@@ -119,13 +119,14 @@ class ChaosPolicy extends BasePolicy implements Chaos {
     return call.run(
       (context) =>
         new Promise<T>((resolve, reject) => {
-          timer = this.host.timer(latencyMs, `${this.where} latency`, () => {
+          const goOn = (): void => {
             try {
               resolve(go(context));
             } catch (error) {
               reject(error);
             }
-          });
+          };
+          timer = this.host.timer(latencyMs, `${this.where} latency`, goOn, keptFor(this));
         }),
     );
   }

@@ -28,8 +28,8 @@ export interface BreakerHandle extends Handle, CircuitBreaker {
   readonly critical: boolean;
 }
 
-/** A breaker's own options, and those of every spec but `input`. */
-export type BreakerSpecOptions = BreakerOptions & Omit<SpecOptions, 'input'>;
+/** A breaker's own options, and those of every spec but `input`; a breaker waits for no other. */
+export type BreakerSpecOptions = BreakerOptions & Omit<SpecOptions, 'input' | 'dependsOn' | 'holdMaxMs'>;
 
 /** What its actor understands; each may also be called, and is answered with a {@link BreakerReport}. */
 export type BreakerMessage =
@@ -48,8 +48,8 @@ class BreakerActor implements Behaviour {
   constructor(context: ActorContext, core: BreakerCore) {
     this.#context = context;
     this.#core = core;
-    this.#letGo = core.keepTime((delayMs, elapsed) =>
-      context.postAfter(delayMs, 'breaker wait', elapsed, { unref: true }),
+    this.#letGo = core.keepTime((delayMs, elapsed, what) =>
+      context.postAfter(delayMs, `breaker ${what}`, elapsed, { unref: true }),
     );
   }
 
@@ -177,7 +177,7 @@ class BreakerLogic implements Logic<BreakerHandle> {
   }
 
   share({ system, path }: Place): BreakerCore {
-    return new BreakerCore({ host: system.host, events: system.events, path }, this.#options);
+    return new BreakerCore({ host: system.host, events: system.events, path, placed: true }, this.#options);
   }
 
   start(context: ActorContext): Behaviour {
@@ -194,7 +194,7 @@ class BreakerLogic implements Logic<BreakerHandle> {
   }
 }
 
-const { input: _none, ...PLACED_FIELDS } = SPEC_FIELDS;
+const { input: _none, dependsOn: _others, holdMaxMs: _hold, ...PLACED_FIELDS } = SPEC_FIELDS;
 
 /**
  * A breaker as a child of a supervisor: `app.get(spec).execute(…)`. Options as of `createCircuitBreaker`, and of every spec.

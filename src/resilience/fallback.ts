@@ -80,7 +80,8 @@ class FallbackPolicy extends BasePolicy implements Fallback {
   #answersFor(error: unknown): boolean {
     try {
       return this.#when(error) === true;
-    } catch {
+    } catch (failure) {
+      this.mishaps.tell('when', failure);
       return false;
     }
   }

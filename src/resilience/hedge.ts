@@ -8,7 +8,7 @@
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, integer, ms, object, resolveOptions } from '../base/options.ts';
-import { BoundedCall, type Bounds, type Work } from './call.ts';
+import { BoundedCall, type Bounds, keptFor, type Work } from './call.ts';
 import { LatencyWindow } from './latency-window.ts';
 import {
   BasePolicy,
@@ -171,12 +171,13 @@ class Race<T> {
     const { host, where, events, name } = this.#policy;
     if (!this.#policy.mayHedge(this.#attempts)) return;
     const { delayMs } = this.#policy;
-    this.#timer = host.timer(delayMs, `${where} delay`, () => {
+    const hedge = (): void => {
       if (!this.#policy.mayHedge(this.#attempts) || !this.#policy.pays()) return;
       this.#policy.hedges += 1;
       if (events.active) events.emit('hedge.started', { path: name, attempt: this.#attempts + 1, delayMs });
       this.#start(bounds);
-    });
+    };
+    this.#timer = host.timer(delayMs, `${where} delay`, hedge, keptFor(this.#policy));
   }
 }
 

@@ -33,6 +33,7 @@ export {
   circuitBreaker,
 } from './circuit-breaker-spec.ts';
 export { createFallback, type Fallback, type FallbackOptions, type FallbackReport } from './fallback.ts';
+export type { HealthCheckOptions } from './health-check.ts';
 export { createHedge, type Hedge, type HedgeOptions, type HedgeReport } from './hedge.ts';
 export { type Judge, type Judgement, judgeByDefault } from './judge.ts';
 export {

@@ -76,3 +76,7 @@ export const judgeSafely = (judge: Judge, ending: Ending, failed?: (error: unkno
   }
   return judgeByDefault(ending);
 };
+
+/** The user's judge made safe; the default one is. */
+export const judgeTelling = (judge: Judge, failed: (error: unknown) => void): Judge =>
+  judge === judgeByDefault ? judge : (ending) => judgeSafely(judge, ending, failed);

@@ -7,8 +7,8 @@
 import { createError } from '../base/errors.ts';
 import { check, fits, fn, integer, object, oneOf, resolveOptions } from '../base/options.ts';
 import { BoundedCall, type Bounds, type ExecuteOptions, rejectLater, type Work } from './call.ts';
+import { ChoosingPolicy } from './choosing-policy.ts';
 import {
-  BasePolicy,
   POLICY_FIELDS,
   type Policy,
   type PolicyOptions,
@@ -51,6 +51,7 @@ export const SHARES: Shares = Object.freeze({ critical: 1, high: 0.9, normal: 0.
 export const LOAD_SHEDDING_DEFAULTS = Object.freeze({ capacity: 100 });
 
 const PRIORITY = oneOf('critical', 'high', 'normal', 'low');
+const LOAD = fits<number>('a number', (v) => typeof v === 'number' && !Number.isNaN(v));
 const SHARE = fits<number>('a number above 0, or Infinity', (v) => typeof v === 'number' && v > 0);
 const FIELDS = {
   ...POLICY_FIELDS,
@@ -60,7 +61,7 @@ const FIELDS = {
 } as const;
 const SHARE_FIELDS = { critical: SHARE, high: SHARE, normal: SHARE, low: SHARE } as const;
 
-class LoadSheddingPolicy extends BasePolicy implements LoadShedding {
+class LoadSheddingPolicy extends ChoosingPolicy<'priority', Priority> implements LoadShedding {
   readonly #capacity: number;
   readonly #measure: (() => number) | undefined;
   readonly #shares: Shares;
@@ -70,36 +71,14 @@ class LoadSheddingPolicy extends BasePolicy implements LoadShedding {
   constructor(options: LoadSheddingOptions) {
     const where = 'createLoadShedding';
     const resolved = resolveOptions(where, options, FIELDS, LOAD_SHEDDING_DEFAULTS);
-    super('load_shedding', resolved);
+    super('load_shedding', resolved, { option: 'priority', rule: PRIORITY, otherwise: 'normal' });
     this.#capacity = resolved.capacity;
     this.#measure = resolved.load;
     this.#shares = resolveOptions(`${where}.shares`, resolved.shares, SHARE_FIELDS, SHARES) as Shares;
   }
 
-  override execute<T>(
-    work: Work<T, never>,
-    options?: ExecuteOptions & { readonly priority?: Priority },
-  ): Promise<T> {
-    if (options?.priority === undefined) return super.execute(work, options);
-    try {
-      const { priority, ...bounding } = options;
-      check(this.where, 'priority', PRIORITY, priority);
-      return this.#admit(priority as Priority, work as Work<T>, this.boundsFor(bounding));
-    } catch (error) {
-      return rejectLater(error);
-    }
-  }
-
   prioritized(priority: Priority): Policy {
-    const { kind, name, events } = this;
-    check(this.where, 'priority', PRIORITY, priority);
-    return Object.freeze({
-      kind,
-      name,
-      events,
-      inspect: () => this.inspect(),
-      execute: <T>(work: Work<T>, options?: ExecuteOptions) => this.execute(work, { ...options, priority }),
-    });
+    return this.fixed(priority);
   }
 
   inspect(): LoadSheddingReport {
@@ -107,11 +86,7 @@ class LoadSheddingPolicy extends BasePolicy implements LoadShedding {
     return Object.freeze({ name: this.name, load, running, shed });
   }
 
-  protected run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
-    return this.#admit('normal', work, bounds);
-  }
-
-  #admit<T>(priority: Priority, work: Work<T>, bounds: Bounds): Promise<T> {
+  protected runFor<T>(priority: Priority, work: Work<T>, bounds: Bounds): Promise<T> {
     const load = this.#load();
     if (load >= this.#shares[priority]) return this.#refuse(priority, load);
     this.#running += 1;
@@ -125,9 +100,11 @@ class LoadSheddingPolicy extends BasePolicy implements LoadShedding {
   #load(): number {
     if (this.#measure === undefined) return this.#running / this.#capacity;
     try {
-      const load: unknown = this.#measure();
-      return typeof load === 'number' && !Number.isNaN(load) ? load : 0;
-    } catch {
+      const load = check(this.where, 'load', LOAD, this.#measure());
+      this.mishaps.works('load');
+      return load;
+    } catch (error) {
+      this.mishaps.tell('load', error);
       return 0;
     }
   }

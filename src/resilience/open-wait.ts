@@ -8,8 +8,14 @@
 import { remainingMs } from '../base/deadline.ts';
 import type { Host, Timer } from '../base/host.ts';
 
-/** Starts one unref'd timer; under supervision the actor's own. */
-export type Timekeeper = (delayMs: number, elapsed: () => void) => Timer;
+/** Starts one unref'd timer; under supervision the actor's own. `what` names it. */
+export type Timekeeper = (delayMs: number, elapsed: () => void, what: 'wait' | 'check') => Timer;
+
+/** The host's own time, for what nobody keeps it for. */
+export const hostTime =
+  ({ host, where }: { readonly host: Host; readonly where: string }): Timekeeper =>
+  (delayMs, elapsed, what) =>
+    host.timer(delayMs, `${where} ${what}`, elapsed, { unref: true });
 
 /** Whom a wait is for. */
 export interface Waiter {
@@ -90,9 +96,7 @@ export class OpenWait {
   }
 
   #startTimer(delayMs: number, elapsed: () => void): Timer {
-    if (this.#timekeeper !== undefined) return this.#timekeeper(delayMs, elapsed);
-    const { host, where } = this.#waiter;
-    return host.timer(delayMs, `${where} wait`, elapsed, { unref: true });
+    return (this.#timekeeper ?? hostTime(this.#waiter))(delayMs, elapsed, 'wait');
   }
 
   #disarm(): void {

@@ -6,13 +6,12 @@
  */
 import type { Host } from '../base/host.ts';
 import type { BreakerState } from './breaker.ts';
-import type { ResolvedBreakerOptions } from './breaker-options.ts';
 import type { OpenWait } from './open-wait.ts';
 
 export class Openings {
   readonly #host: Host;
   readonly #wait: OpenWait;
-  readonly #openFor: ResolvedBreakerOptions['openFor'];
+  readonly #openFor: (openings: number, previousMs: number) => number;
   #inRow = 0;
   #failures = 0;
   /** Since its creation. */
@@ -20,7 +19,7 @@ export class Openings {
   /** How long the last of them waits. */
   openMs = 0;
 
-  constructor(host: Host, wait: OpenWait, openFor: ResolvedBreakerOptions['openFor']) {
+  constructor(host: Host, wait: OpenWait, openFor: (openings: number, previousMs: number) => number) {
     this.#host = host;
     this.#wait = wait;
     this.#openFor = openFor;
@@ -30,7 +29,7 @@ export class Openings {
     this.total += 1;
     this.#inRow += 1;
     this.#failures = failures;
-    this.openMs = this.#openFor(this.#inRow, this.#inRow === 1 ? 0 : this.openMs, this.#host.random);
+    this.openMs = this.#openFor(this.#inRow, this.#inRow === 1 ? 0 : this.openMs);
     this.#wait.start(this.openMs);
   }
 

@@ -6,7 +6,7 @@
  */
 import { createError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { object, text } from '../base/options.ts';
+import { flag, object, text } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import {
@@ -20,6 +20,7 @@ import {
   throwIfOver,
   type Work,
 } from './call.ts';
+import { Mishaps } from './mishaps.ts';
 
 /** The kinds that troupe has; a policy of your own may have any other word. */
 export type PolicyKind =
@@ -70,12 +71,18 @@ export interface PolicyOptions {
   readonly host?: Host;
   /** Where its events go. Default: a stream of its own. */
   readonly events?: EventStream;
+  /**
+   * `true`: none of its timers keeps the OS process alive. By default those do, and only those, that an unsettled call
+   * stands on: its deadline, its turn in a line, the wait before its next attempt. Default `false`.
+   */
+  readonly unref?: boolean;
 }
 
 export const POLICY_FIELDS = {
   name: text,
   host: object<Host>('a Host'),
   events: object<EventStream>('an EventStream'),
+  unref: flag,
 } as const;
 
 /** A policy's kind, name, host, events and end; `run` is what it adds. */
@@ -85,14 +92,19 @@ export abstract class BasePolicy implements StandalonePolicy, CallScope {
   readonly where: string;
   readonly host: Host;
   readonly events: EventStream;
+  readonly unref: boolean;
+  /** Where it says that a user's own function had to be overruled. */
+  readonly mishaps: Mishaps;
   #disposed = false;
 
-  constructor(kind: PolicyKind, { name = kind, host = realHost(), events }: PolicyOptions) {
+  constructor(kind: PolicyKind, { name = kind, host = realHost(), events, unref = false }: PolicyOptions) {
     this.kind = kind;
     this.name = name;
     this.where = `${kind.replaceAll('_', ' ')} ${name}`;
     this.host = host;
     this.events = events ?? new EventStream(() => host.wall());
+    this.unref = unref;
+    this.mishaps = new Mishaps(this);
   }
 
   get disposed(): boolean {

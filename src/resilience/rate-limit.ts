@@ -8,7 +8,7 @@
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, integer, ms, msOrInfinity, oneOf, resolveOptions } from '../base/options.ts';
-import { BoundedCall, type Bounds, type ExecuteOptions, rejectLater, type Work } from './call.ts';
+import { BoundedCall, type Bounds, type ExecuteOptions, keptFor, rejectLater, type Work } from './call.ts';
 import { CellRate, type Meter, TokenBucket } from './meter.ts';
 import {
   BasePolicy,
@@ -161,10 +161,11 @@ class RateLimitPolicy extends BasePolicy implements RateLimit {
 
   #wakeIn(delayMs: number): void {
     this.#wakeAtMs = this.host.monotonic() + delayMs;
-    this.#timer = this.host.timer(delayMs, `${this.where} permit`, () => {
+    const wake = (): void => {
       this.#wakeups += 1;
       this.#serve();
-    });
+    };
+    this.#timer = this.host.timer(delayMs, `${this.where} permit`, wake, keptFor(this));
   }
 
   #serve(): void {

@@ -30,17 +30,17 @@ const UNSTACKED = { stack: false } as const;
 export const disposedError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_DISPOSED', { breaker }, UNSTACKED);
 
-export const isolatedError = (breaker: string): TroupeError =>
+const isolatedError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_ISOLATED', { breaker }, UNSTACKED);
 
-export const probingError = (breaker: string): TroupeError =>
+const probingError = (breaker: string): TroupeError =>
   createError('ERR_BREAKER_PROBING', { breaker }, UNSTACKED);
 
 /**
  * An open breaker's; its cause is the failure that opened it. `data.retryAfterMs` is what is left when it is read: the error
  * outlives its first rejection.
  */
-export const openError = (
+const openError = (
   facts: { readonly breaker: string; readonly openMs: number; readonly failures: number },
   wait: OpenWait,
   cause?: unknown,
@@ -56,3 +56,53 @@ export const openError = (
   };
   return createError('ERR_BREAKER_OPEN', Object.freeze(data), { ...UNSTACKED, cause });
 };
+
+/** What there is to say of a refusal. */
+export interface RefusalFacts {
+  readonly retired: boolean;
+  readonly probing: boolean;
+  readonly isolated: boolean;
+  readonly openMs: number;
+  readonly failures: number;
+  readonly cause: unknown;
+}
+
+/** Who refuses. */
+export interface Refuser {
+  readonly name: string;
+  whyRefused(): RefusalFacts;
+}
+
+/** The refusals of a breaker: one error for each of its generations. */
+export class Refusals {
+  readonly #refuser: Refuser;
+  readonly #wait: OpenWait;
+  #current: SharedRefusal | undefined = undefined;
+  /** Since its creation. */
+  total = 0;
+
+  constructor(refuser: Refuser, wait: OpenWait) {
+    this.#refuser = refuser;
+    this.#wait = wait;
+  }
+
+  next(): SharedRefusal {
+    this.total += 1;
+    this.#current ??= new SharedRefusal(this.#error());
+    return this.#current;
+  }
+
+  /** A generation is over, and what was said in it. */
+  forget(): void {
+    this.#current = undefined;
+  }
+
+  #error(): TroupeError {
+    const { name: breaker } = this.#refuser;
+    const { retired, probing, isolated, openMs, failures, cause } = this.#refuser.whyRefused();
+    if (retired) return disposedError(breaker);
+    if (probing) return probingError(breaker);
+    if (isolated) return isolatedError(breaker);
+    return openError({ breaker, openMs, failures }, this.#wait, cause);
+  }
+}

@@ -5,7 +5,7 @@
  * in; all share one host and one stream of events, and end together. It shares no limit between names.
  */
 import type { Host } from '../base/host.ts';
-import { object, refuse, resolveOptions } from '../base/options.ts';
+import { flag, object, refuse, resolveOptions } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import { type AdaptiveConcurrencyOptions, createAdaptiveConcurrency } from './adaptive-concurrency.ts';
@@ -48,6 +48,8 @@ export interface RegistryOptions<N extends string> {
   readonly host?: Host;
   /** Where all events go. Default: a stream of its own. */
   readonly events?: EventStream;
+  /** `true`: no timer of theirs keeps the OS process alive. Default `false`: those do that an unsettled call stands on. */
+  readonly unref?: boolean;
 }
 
 export interface Registry<N extends string> {
@@ -95,12 +97,14 @@ class PolicyRegistry<N extends string> implements Registry<N> {
       policies: object('policies by name'),
       host: object<Host>(),
       events: object<EventStream>(),
+      unref: flag,
     };
     const resolved = resolveOptions('createRegistry', options, fields, {});
-    const { policies = {}, host = realHost(), events = new EventStream(() => host.wall()) } = resolved;
+    const { policies = {}, host = realHost(), unref = false } = resolved;
+    const { events = new EventStream(() => host.wall()) } = resolved;
     this.events = events;
     for (const [name, config] of Object.entries(policies))
-      this.#entries.set(name, this.#make(name, config, host));
+      this.#entries.set(name, this.#make(name, config, { host, events, unref }));
   }
 
   get(name: N): Wrapped {
@@ -126,12 +130,12 @@ class PolicyRegistry<N extends string> implements Registry<N> {
     this.dispose();
   }
 
-  #make(name: string, config: unknown, host: Host): Entry {
+  #make(name: string, config: unknown, shared: PolicyOptions): Entry {
     const given = resolveOptions(`createRegistry.${name}`, config, CONFIG_FIELDS, {});
     const parts: Record<string, StandalonePolicy> = {};
     for (const [kind, make] of Object.entries(MAKERS)) {
       const own = given[kind];
-      if (own !== undefined) parts[kind] = make({ ...own, name, host, events: this.events });
+      if (own !== undefined) parts[kind] = make({ ...own, ...shared, name });
     }
     return { parts, wrapped: wrap(...Object.values(parts)) };
   }

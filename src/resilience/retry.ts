@@ -11,7 +11,7 @@ import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
-import { type BackoffOptions, type BackoffStrategy, createBackoff } from './backoff.ts';
+import { type BackoffOptions, type BackoffStrategy, createBackoff, tellingBackoff } from './backoff.ts';
 import {
   BoundedCall,
   type Bounds,
@@ -19,6 +19,7 @@ import {
   type Ending,
   type ExecuteOptions,
   isTimed,
+  keptFor,
   type Work,
 } from './call.ts';
 import { isDeadline } from './judge.ts';
@@ -123,7 +124,8 @@ class RetryPolicy extends BasePolicy implements Retry {
     const resolved = resolveOptions('createRetry', options, FIELDS, RETRY_DEFAULTS);
     super('retry', resolved);
     this.#options = resolved;
-    this.#backoff = createBackoff(resolved.backoff, `${this.where}.backoff`);
+    const telling = tellingBackoff(resolved.backoff, (error) => this.mishaps.tell('backoff.delay', error));
+    this.#backoff = createBackoff(telling, `${this.where}.backoff`);
   }
 
   inspect(): RetryReport {
@@ -274,7 +276,7 @@ class Operation<T> implements AbortListener {
     if (!this.#policy.pays()) return 'budget';
     this.#previousMs = delayMs;
     this.#error = error;
-    this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain());
+    this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain(), keptFor(this.#policy));
     waiting.add(this);
     if (signal !== undefined) listenToAbort(signal, this);
     if (events.active) events.emit('retry.scheduled', { path: name, attempt: this.#attempt, delayMs, error });

@@ -6,18 +6,10 @@
  * caller's deadline, but the policy's own `timeoutMs`. It remembers nothing: who comes after the end starts anew.
  */
 import { NO_DEADLINE } from '../base/deadline.ts';
-import { check, msOrInfinity, resolveOptions, text } from '../base/options.ts';
+import { msOrInfinity, resolveOptions, text } from '../base/options.ts';
+import { BoundedCall, type Bounds, type ExecuteOptions, tighten, UNBOUNDED, type Work } from './call.ts';
+import { ChoosingPolicy } from './choosing-policy.ts';
 import {
-  BoundedCall,
-  type Bounds,
-  type ExecuteOptions,
-  rejectLater,
-  tighten,
-  UNBOUNDED,
-  type Work,
-} from './call.ts';
-import {
-  BasePolicy,
   POLICY_FIELDS,
   type Policy,
   type PolicyOptions,
@@ -55,7 +47,7 @@ interface Flight {
   passengers: number;
 }
 
-class SingleFlightPolicy extends BasePolicy implements SingleFlight {
+class SingleFlightPolicy extends ChoosingPolicy<'key', string> implements SingleFlight {
   readonly #timeoutMs: number;
   readonly #flights = new Map<string, Flight>();
   #started = 0;
@@ -64,34 +56,12 @@ class SingleFlightPolicy extends BasePolicy implements SingleFlight {
   constructor(options: SingleFlightOptions) {
     const fields = { ...POLICY_FIELDS, timeoutMs: msOrInfinity(1) };
     const resolved = resolveOptions('createSingleFlight', options, fields, SINGLE_FLIGHT_DEFAULTS);
-    super('single_flight', resolved);
+    super('single_flight', resolved, { option: 'key', rule: text, otherwise: '' });
     this.#timeoutMs = resolved.timeoutMs;
   }
 
-  override execute<T>(
-    work: Work<T, never>,
-    options?: ExecuteOptions & { readonly key?: string },
-  ): Promise<T> {
-    if (options?.key === undefined) return super.execute(work, options);
-    try {
-      const { key, ...bounding } = options;
-      check(this.where, 'key', text, key);
-      return this.#fly(key as string, work as Work<T>, this.boundsFor(bounding));
-    } catch (error) {
-      return rejectLater(error);
-    }
-  }
-
   keyed(key: string): Policy {
-    const { kind, name, events } = this;
-    check(this.where, 'key', text, key);
-    return Object.freeze({
-      kind,
-      name,
-      events,
-      inspect: () => this.inspect(),
-      execute: <T>(work: Work<T>, options?: ExecuteOptions) => this.execute(work, { ...options, key }),
-    });
+    return this.fixed(key);
   }
 
   inspect(): SingleFlightReport {
@@ -99,11 +69,7 @@ class SingleFlightPolicy extends BasePolicy implements SingleFlight {
     return Object.freeze({ name: this.name, flights, started, joined });
   }
 
-  protected run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
-    return this.#fly('', work, bounds);
-  }
-
-  #fly<T>(key: string, work: Work<T>, bounds: Bounds): Promise<T> {
+  protected runFor<T>(key: string, work: Work<T>, bounds: Bounds): Promise<T> {
     const known = this.#flights.get(key);
     if (known !== undefined) this.#joined += 1;
     const flight = known ?? this.#start(key, work);

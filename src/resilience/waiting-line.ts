@@ -9,7 +9,7 @@ import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } 
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { type Bounds, type CallScope, isTimed } from './call.ts';
+import { type Bounds, type CallScope, isTimed, keptFor } from './call.ts';
 
 /** A call in line. */
 export interface Turn {
@@ -71,10 +71,11 @@ export class WaitingLine {
     if (bounds.budgetMs === NO_DEADLINE && maxWaitMs === NO_DEADLINE) return;
     const { host, where } = this.#scope;
     const timeoutMs = Math.min(bounds.budgetMs, maxWaitMs);
-    place.timer = host.timer(timeoutMs, `${where} turn`, () => {
+    const expel = (): void => {
       const passed = bounds.budgetMs <= maxWaitMs;
       this.expel(place, passed ? this.#deadlinePassed(timeoutMs) : turn.overdue());
-    });
+    };
+    place.timer = host.timer(timeoutMs, `${where} turn`, expel, keptFor(this.#scope));
   }
 
   /** Lets the first begin. `false`: nobody waits. */

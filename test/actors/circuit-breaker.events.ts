@@ -5,6 +5,7 @@ export const events: readonly BreakerEvent[] = [
   { type: 'window.tripped' },
   { type: 'wait.elapsed', nowMs: 99, openUntilMs: 100 },
   { type: 'wait.elapsed', nowMs: 100, openUntilMs: 100 },
+  { type: 'check.succeeded' },
   { type: 'probe.succeeded', successes: 1, successThreshold: 2 },
   { type: 'probe.succeeded', successes: 2, successThreshold: 2 },
   { type: 'probe.failed', failures: 1, failuresAllowed: 1 },

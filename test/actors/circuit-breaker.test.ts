@@ -77,9 +77,14 @@ describe('the circuit breaker chart', () => {
         (after.verdict === 'permits') === after.permits,
       'it closes with nothing counted, and counts are cleared only then': ({ step, after }) =>
         !step.changed || asked(step).has('clearWindow') === (after.verdict === 'admit'),
-      'a wait ends only when it is over, by a reset, or for good': ({ before, after, event }) =>
+      'a wait ends only when it is over, by a check that went well, by a reset, or for good': ({
+        before,
+        after,
+        event,
+      }) =>
         !before.waits ||
         after.waits ||
+        event.type === 'check.succeeded' ||
         event.type === 'reset' ||
         event.type === 'dispose' ||
         ASKED[event.type] !== undefined ||

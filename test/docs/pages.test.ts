@@ -14,6 +14,7 @@ import { ADAPTIVE_DEFAULTS } from '../../src/resilience/adaptive-concurrency.ts'
 import { BREAKER_DEFAULTS } from '../../src/resilience/breaker-options.ts';
 import { BULKHEAD_DEFAULTS } from '../../src/resilience/bulkhead.ts';
 import { CHAOS_DEFAULTS } from '../../src/resilience/chaos.ts';
+import { HEALTH_CHECK_DEFAULTS } from '../../src/resilience/health-check.ts';
 import { HEDGE_DEFAULTS } from '../../src/resilience/hedge.ts';
 import { LOAD_SHEDDING_DEFAULTS, SHARES } from '../../src/resilience/load-shedding.ts';
 import { RATE_LIMIT_DEFAULTS } from '../../src/resilience/rate-limit.ts';
@@ -68,6 +69,10 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'breaker `halfOpenPermits`': BREAKER_DEFAULTS.halfOpenPermits,
   'breaker `successThreshold`': BREAKER_DEFAULTS.successThreshold,
   'breaker `watchdogMs`': BREAKER_DEFAULTS.watchdogMs,
+  'breaker `halfOpenQueueLimit`': BREAKER_DEFAULTS.halfOpenQueueLimit,
+  'breaker `halfOpenMaxWaitMs`': BREAKER_DEFAULTS.halfOpenMaxWaitMs,
+  'breaker `healthCheck.everyMs`': HEALTH_CHECK_DEFAULTS.everyMs,
+  'breaker `healthCheck.timeoutMs`': HEALTH_CHECK_DEFAULTS.timeoutMs,
   'breaker `critical`': BREAKER_DEFAULTS.critical,
   'breaker `window.minimumCalls`': RATE_DEFAULTS.minimumCalls,
   'breaker `window.failureRate`': RATE_DEFAULTS.failureRate,

@@ -44,7 +44,7 @@ describe('a judge that is broken', () => {
     const host = new SimulatedHost();
     const events = new EventStream(() => host.wall());
     const told: TroupeEvent[] = [];
-    events.on('actor.threw', (event) => told.push(event));
+    events.on('policy.option_failed', (event) => told.push(event));
     return { told, breaker: createCircuitBreaker({ name: 'b', host, events, judge }) };
   };
 
