@@ -1,13 +1,12 @@
 /**
- * What a step of a chart costs: compiled beside XState's own `transition`, interleaved rounds in one process, medians.
- * Run with `node bench/chart.bench.mjs` after `npm run build:js`; `--json` prints one object a line.
+ * What a step of a statechart costs, compiled, beside XState's own `transition`; and what it costs to bring a machine to life
+ * under supervision, beside XState's own `createActor`. The machines are the same objects on both sides.
  */
-import { setup, transition } from 'xstate';
+import { createActor, setup, transition } from 'xstate';
+import { actor, createSystem, dynamicSupervisor, fromMachine } from '../dist/index.js';
 import { compileChart } from '../dist/testing.js';
 
-const ROUNDS = 31;
-const COMPILED_STEPS = 400_000;
-const XSTATE_STEPS = 4_000;
+const FLIP = { type: 'FLIP', n: 1 };
 
 const flat = setup({}).createMachine({
   id: 'flat',
@@ -15,21 +14,14 @@ const flat = setup({}).createMachine({
   states: { off: { on: { FLIP: 'on' } }, on: { on: { FLIP: 'off' } } },
 });
 
-const region = {
-  initial: 'off',
-  states: { off: { on: { FLIP: 'on' } }, on: { on: { FLIP: 'off' } } },
-};
+const region = { initial: 'off', states: { off: { on: { FLIP: 'on' } }, on: { on: { FLIP: 'off' } } } };
 const parallel = setup({}).createMachine({
   id: 'parallel',
   type: 'parallel',
   states: { a: region, b: region, c: region },
 });
 
-const declared = setup({
-  actions: { enter: () => {}, leave: () => {}, note: () => {}, say: () => {} },
-  guards: { isEven: ({ event }) => event.n % 2 === 0, always: () => true },
-  delays: { patience: 1_000 },
-});
+/** All that charts of troupe's own use: guards, entry, exit, params, delays, in two regions. */
 const fullRegion = {
   initial: 'off',
   states: {
@@ -55,83 +47,54 @@ const full = setup({
   actions: { enter: () => {}, leave: () => {}, note: () => {} },
   guards: { always: () => true, never: () => false },
   delays: { patience: 1_000 },
-}).createMachine({
-  id: 'full',
-  type: 'parallel',
-  states: { a: fullRegion, b: fullRegion },
-});
+}).createMachine({ id: 'full', type: 'parallel', states: { a: fullRegion, b: fullRegion } });
 
-const computed = declared.createMachine({
-  id: 'computed',
-  initial: 'off',
-  states: {
-    off: {
-      on: {
-        FLIP: {
-          guard: 'always',
-          target: 'on',
-          actions: { type: 'say', params: ({ event }) => ({ n: event.n }) },
-        },
+const stepping = (machine) => () => {
+  const chart = compileChart(machine);
+  let ours = chart.initial.snapshot;
+  let theirs = machine.resolveState({ value: ours.value, context: {} });
+  return {
+    contestants: {
+      troupe: async (count) => {
+        for (let i = 0; i < count; i++) ours = chart.step(ours, FLIP).snapshot;
+      },
+      xstate: async (count) => {
+        for (let i = 0; i < count; i++) [theirs] = transition(machine, theirs, FLIP);
       },
     },
-    on: { on: { FLIP: 'off' } },
-  },
-});
-
-const refused = declared.createMachine({
-  id: 'refused',
-  initial: 'off',
-  states: { off: { on: { FLIP: { guard: 'isEven', target: 'on' } } }, on: {} },
-});
-
-const charts = {
-  'flat, two states': flat,
-  'parallel, three regions': parallel,
-  'parallel, two regions with guards, entry, exit, after': full,
-  'flat, params computed from the event': computed,
-  'flat, guard says no (no transition)': refused,
-};
-const event = { type: 'FLIP', n: 1 };
-
-const compiledRound = (machine) => {
-  const chart = compileChart(machine);
-  return () => {
-    let at = chart.initial.snapshot;
-    const from = performance.now();
-    for (let i = 0; i < COMPILED_STEPS; i++) at = chart.step(at, event).snapshot;
-    return ((performance.now() - from) * 1e6) / COMPILED_STEPS;
   };
 };
 
-const xstateRound = (machine) => () => {
-  let at = machine.resolveState({ value: compileChart(machine).initial.snapshot.value, context: {} });
-  const from = performance.now();
-  for (let i = 0; i < XSTATE_STEPS; i++) [at] = transition(machine, at, event);
-  return ((performance.now() - from) * 1e6) / XSTATE_STEPS;
+/** As many as are alive at once; then they are stopped, which is not timed. */
+const BATCH = 1_000;
+
+/** One after the other, each from the wish to the initial state; ours supervised, with a place, a name and a handle. */
+const spawning = async () => {
+  const supervised = async (count) => {
+    const system = createSystem();
+    const room = await system.start(
+      dynamicSupervisor('room', { template: actor('flat', fromMachine(flat)) }),
+    );
+    const began = process.hrtime.bigint();
+    for (let i = 0; i < count; i++) await room.startChild(`a${i}`);
+    const ns = Number(process.hrtime.bigint() - began);
+    await system.shutdown();
+    return ns;
+  };
+  const alone = async (count) => {
+    const actors = [];
+    const began = process.hrtime.bigint();
+    for (let i = 0; i < count; i++) actors.push(createActor(flat).start());
+    const ns = Number(process.hrtime.bigint() - began);
+    for (const one of actors) one.stop();
+    return ns;
+  };
+  return { contestants: { troupe: supervised, xstate: alone } };
 };
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-const runs = Object.entries(charts).map(([name, machine]) => ({
-  name,
-  compiled: { round: compiledRound(machine), ns: [] },
-  xstate: { round: xstateRound(machine), ns: [] },
-}));
-
-for (let round = 0; round < ROUNDS; round++) {
-  for (const { compiled, xstate } of runs) {
-    for (const side of round % 2 === 0 ? [compiled, xstate] : [xstate, compiled]) side.ns.push(side.round());
-  }
-}
-
-for (const { name, compiled, xstate } of runs) {
-  const [ours, theirs] = [median(compiled.ns), median(xstate.ns)];
-  const row = {
-    name,
-    compiledNs: Math.round(ours),
-    xstateNs: Math.round(theirs),
-    ratio: Math.round(theirs / ours),
-  };
-  if (process.argv.includes('--json')) console.log(JSON.stringify(row));
-  else console.log(`${name}: ${row.compiledNs} ns compiled, ${row.xstateNs} ns XState, ${row.ratio} ×`);
-}
+export const suite = [
+  { case: 'step', per: 'step', open: stepping(flat), aims: { xstate: 0.05 } },
+  { case: 'step, three regions', per: 'step', open: stepping(parallel), aims: { xstate: 0.05 } },
+  { case: 'step, with all', per: 'step', open: stepping(full), aims: { xstate: 0.05 } },
+  { case: 'machine spawn', per: 'actor', open: spawning, count: BATCH },
+];

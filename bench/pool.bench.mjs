@@ -1,82 +1,125 @@
 /**
- * What a pool costs a job: in this process beside generic-pool (where that is installed), with a queue behind it, and over
- * a real worker process. Interleaved rounds in one process, medians.
- * Run with `npm run bench -- pool`; `node bench/pool.bench.mjs --json` prints one object a line.
+ * What a job costs that goes through a pool: in this process beside generic-pool, tarn and p-queue, with few and many waiting,
+ * and in a worker process beside a bare pipe with the same framing. The job does nothing.
+ *
+ * Four workers, as is troupe's default, and four of what the others pool. `queue 10000` raises troupe's `queueLimit`, which is
+ * 1,000 by default; the others' queues have no limit.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import genericPool from 'generic-pool';
+import PQueue from 'p-queue';
+import { Pool as Tarn } from 'tarn';
 import { childProcess, createSystem, inProcess, pool } from '../dist/index.js';
 
-const ROUNDS = 41;
-const CALLS = 5_000;
+const SIZE = 4;
+const noop = () => 1;
+const fileOf = (name) => fileURLToPath(new URL(`./workers/${name}`, import.meta.url));
 
-const system = createSystem();
-const jobs = await system.start(
-  pool('jobs', { worker: inProcess({ handlers: { noop: () => 1 } }), queueLimit: 20_000 }),
-);
-
-// Beside this file, so that the worker finds the package by its own name.
-const folder = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '.pool-'));
-const module = join(folder, 'worker.mjs');
-writeFileSync(module, "import { serveWorker } from 'troupe/worker';\nserveWorker({ noop: () => 1 });\n");
-const processes = await system.start(pool('processes', { worker: childProcess({ module }), size: 1 }));
-await Promise.all([jobs.run('noop'), processes.run('noop')]);
-
-const queued = async (count) => {
-  for (let done = 0; done < CALLS; done += count)
-    await Promise.all(Array.from({ length: count }, () => jobs.run('noop')));
+const repeat = (job) => async (count) => {
+  for (let i = 0; i < count; i++) await job();
 };
 
-const cases = {
-  'in-process lease + release': async () => {
-    for (let i = 0; i < CALLS; i++) {
-      const lease = await jobs.lease();
-      lease.release();
+/** So many at once, again and again. */
+const atOnce = (width, job) => async (count) => {
+  for (let left = count; left > 0; left -= width)
+    await Promise.all(Array.from({ length: Math.min(width, left) }, job));
+};
+
+/** All that pool things in this process, each with the way it runs one job. */
+const pools = async () => {
+  const system = createSystem();
+  const worker = inProcess({ handlers: { noop } });
+  const ours = await system.start(pool('jobs', { worker, size: SIZE, queueLimit: 20_000 }));
+  const generic = genericPool.createPool(
+    { create: async () => ({}), destroy: async () => {} },
+    { min: SIZE, max: SIZE },
+  );
+  const tarn = new Tarn({ create: async () => ({}), destroy: () => {}, min: SIZE, max: SIZE });
+  const queue = new PQueue({ concurrency: SIZE });
+  return {
+    jobs: {
+      troupe: () => ours.run('noop'),
+      'generic-pool': async () => {
+        const one = await generic.acquire();
+        const value = noop();
+        await generic.release(one);
+        return value;
+      },
+      tarn: async () => {
+        const one = await tarn.acquire().promise;
+        const value = noop();
+        tarn.release(one);
+        return value;
+      },
+      'p-queue': () => queue.add(noop),
+    },
+    close: async () => {
+      await system.shutdown();
+      await generic.drain();
+      await generic.clear();
+      await tarn.destroy();
+    },
+  };
+};
+
+const inThisProcess = (run) => async () => {
+  const { jobs, close } = await pools();
+  return {
+    contestants: Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, run(job)])),
+    close,
+  };
+};
+
+/** One process, spoken to in the same frames by the plainest code that can. */
+const barePipe = () => {
+  const child = spawn(process.execPath, [fileOf('pipe-worker.mjs')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const waiting = new Map();
+  let pending = Buffer.alloc(0);
+  let lastId = 0;
+  child.stdout.on('data', (chunk) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    while (pending.length >= 4) {
+      const end = 4 + pending.readUInt32BE(0);
+      if (pending.length < end) return;
+      const { id, value } = JSON.parse(pending.toString('utf8', 4, end));
+      pending = pending.subarray(end);
+      waiting.get(id)(value);
+      waiting.delete(id);
     }
-  },
-  'in-process': async () => {
-    for (let i = 0; i < CALLS; i++) await jobs.run('noop');
-  },
-  'in-process with timeoutMs': async () => {
-    for (let i = 0; i < CALLS; i++) await jobs.run('noop', undefined, { timeoutMs: 1_000 });
-  },
-  'queue 100': () => queued(100),
-  'queue 5000': () => queued(5_000),
-  process: async () => {
-    for (let i = 0; i < CALLS / 10; i++) await processes.run('noop');
-  },
+  });
+  return {
+    run: () =>
+      new Promise((resolve) => {
+        lastId += 1;
+        waiting.set(lastId, resolve);
+        const json = JSON.stringify({ type: 'job', id: lastId, name: 'noop' });
+        const frame = Buffer.allocUnsafe(4 + Buffer.byteLength(json));
+        frame.writeUInt32BE(frame.length - 4, 0);
+        frame.write(json, 4);
+        child.stdin.write(frame);
+      }),
+    close: () => child.kill(),
+  };
 };
 
-const generic = await import('generic-pool').catch(() => undefined);
-if (generic !== undefined) {
-  const factory = { create: async () => ({}), destroy: async () => {} };
-  const other = generic.default.createPool(factory, { min: 4, max: 4 });
-  cases['generic-pool acquire + release'] = async () => {
-    for (let i = 0; i < CALLS; i++) other.release(await other.acquire());
+const inAnotherProcess = async () => {
+  const system = createSystem();
+  const worker = childProcess({ module: fileOf('pool-worker.mjs') });
+  const ours = await system.start(pool('processes', { worker, size: 1 }));
+  const pipe = barePipe();
+  return {
+    contestants: { troupe: repeat(() => ours.run('noop')), pipe: repeat(pipe.run) },
+    close: async () => {
+      pipe.close();
+      await system.shutdown();
+    },
   };
-  cases['generic-pool use'] = async () => {
-    for (let i = 0; i < CALLS; i++) await other.use(async () => 1);
-  };
-}
+};
 
-const times = Object.fromEntries(Object.keys(cases).map((name) => [name, []]));
-for (let round = -5; round < ROUNDS; round++) {
-  for (const [name, run] of Object.entries(cases)) {
-    const began = performance.now();
-    await run();
-    const calls = name === 'process' ? CALLS / 10 : CALLS;
-    if (round >= 0) times[name].push(((performance.now() - began) * 1e6) / calls);
-    // The loop is let go, as a service would.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-for (const [name, values] of Object.entries(times)) {
-  const ns = Math.round(values.sort((a, b) => a - b)[values.length >> 1]);
-  if (process.argv.includes('--json')) console.log(JSON.stringify({ suite: 'pool', case: name, ns }));
-  else console.log(`${name.padEnd(32)} ${String(ns).padStart(8)} ns`);
-}
-await system.shutdown();
-rmSync(folder, { recursive: true });
-process.exit(0);
+export const suite = [
+  { case: 'in-process', per: 'job', open: inThisProcess(repeat), aims: { 'generic-pool': 1 } },
+  { case: 'queue 100', per: 'job', open: inThisProcess((job) => atOnce(100, job)) },
+  { case: 'queue 10000', per: 'job', open: inThisProcess((job) => atOnce(10_000, job)), count: 10_000 },
+  { case: 'process', per: 'job', open: inAnotherProcess },
+];
