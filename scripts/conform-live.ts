@@ -1,32 +1,46 @@
 /**
- * `npm run -s conform:live -- --runs 2000 --seed 7`: that many fresh random scripts on the Erlang of this machine and on troupe. Prints
- * seed and OTP release, every mismatch made small, and exits 1 when there is one; 2 when its options are wrong.
+ * `npm run -s conform:live -- --runs 2000 --seed 7 --flavour links`: that many fresh random scripts on the Erlang of this machine and on
+ * troupe; all flavours unless one is named; a seed of chance unless one is given (or stands in `CONFORM_SEED`). Prints seed and OTP
+ * release, every mismatch made small, and exits 1 when there is one; 2 when its options are wrong.
  */
+import { randomInt } from 'node:crypto';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { compareFresh, describeMismatch, shrink } from '../test/conformance/otp/live-comparison.ts';
+import { FLAVOURS } from '../test/conformance/otp/script-generator.ts';
 
 /** Mismatches that are made small; one cause shows often. */
 const SHOWN = 3;
 const RUNS = 2_000;
+/** Seeds of chance are short enough to be typed. */
+const SEEDS = 1_000_000_000;
 const USAGE = 2;
 
-const { values } = parseArgs({ options: { runs: { type: 'string' }, seed: { type: 'string' } } });
+const TEXT = { type: 'string' } as const;
+const { values } = parseArgs({ options: { runs: TEXT, seed: TEXT, flavour: TEXT } });
 const runs = Number(values.runs ?? RUNS);
-const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const seed = Number(values.seed ?? (process.env['CONFORM_SEED'] || randomInt(SEEDS)));
+const flavours = FLAVOURS.filter((flavour) => values.flavour === undefined || flavour === values.flavour);
+
+const misuse = (): string | undefined => {
+  if (!Number.isSafeInteger(runs) || runs < 1) return '--runs takes a whole number of at least 1';
+  if (!Number.isSafeInteger(seed)) return '--seed takes a whole number';
+  return flavours.length === 0 ? `--flavour takes one of ${FLAVOURS.join(', ')}` : undefined;
+};
 
 const main = async (): Promise<void> => {
-  if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
-    process.stderr.write('conform:live: --runs takes a whole number of at least 1, --seed a whole number\n');
+  const wrong = misuse();
+  if (wrong !== undefined) {
+    process.stderr.write(`conform:live: ${wrong}\n`);
     process.exitCode = USAGE;
     return;
   }
   const began = Date.now();
-  const { release, mismatches } = await compareFresh({ runs, seed });
+  const { release, mismatches, concurrent, open } = await compareFresh({ runs, seed, flavours });
   for (const mismatch of mismatches.slice(0, SHOWN))
     process.stdout.write(`${describeMismatch(await shrink(mismatch))}\n`);
   const seconds = Math.round((Date.now() - began) / 1_000);
-  const report = { otp: release, seed, runs, mismatches: mismatches.length, seconds };
+  const report = { otp: release, seed, runs, mismatches: mismatches.length, concurrent, open, seconds };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   if (mismatches.length > 0) process.exitCode = 1;
 };

@@ -276,6 +276,9 @@ export class StaticSupervisor implements Behaviour {
         continue;
       }
       this.#unfinished = { culprit: child, members };
+      // As OTP has it: until the culprit is tried again its siblings are stopped, and may be started or deleted.
+      if (child.backoff === false)
+        leaveStopped(this.#children.filter((other) => members.has(other) && other !== child));
       this.#retry(child);
       return;
     }

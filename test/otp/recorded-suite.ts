@@ -28,7 +28,7 @@ export const describeGroup = (group: string): void => {
   describe(`supervisor_SUITE, ${group}: as Erlang does`, () => {
     it.each(cases.map((one) => [String(one.script.id), one] as const))('%s', async (_, { script, steps }) => {
       const ours = await runScript(parseScript(JSON.stringify(script)));
-      expect(differenceOf({ id: script.id, steps }, ours)).toBeUndefined();
+      expect(differenceOf(script, { id: script.id, steps }, ours)).toBeUndefined();
     });
   });
 };

@@ -67,12 +67,13 @@ replace_clock(Other, N) ->
 
 %% -- one script ---------------------------------------------------------------------------------
 
-run(#{<<"id">> := Id, <<"tree">> := Tree, <<"ops">> := Ops}) ->
+run(#{<<"id">> := Id, <<"tree">> := Tree, <<"ops">> := Ops} = Script) ->
     lists:foreach(
         fun(Table) -> ets:new(Table, [named_table, public, ordered_set]) end,
         [counts, events, deaths, notices, processes, hanging, held]
     ),
     ets:insert(clock, {now, 1000}),
+    put(asks, maps:get(<<"held">>, Script, none)),
     Holder = spawn(fun() -> hold_root(Tree) end),
     First = step(fun() -> pending(Holder, start) end),
     Middle = [step(fun() -> perform(Op) end) || Op <- Ops],
@@ -92,6 +93,7 @@ step(Act) ->
     lists:foreach(fun ets:delete_all_objects/1, [events, deaths, notices]),
     Answer = Act(),
     settle(),
+    Held = release_held(get(asks)),
     Notices = [Notice || {_, Notice} <- ets:tab2list(notices)],
     {object,
         [
@@ -99,7 +101,38 @@ step(Act) ->
             {events, [Event || {_, Event} <- ets:tab2list(events)]},
             {deaths, [Death || {_, Death} <- ets:tab2list(deaths)]},
             {tree, [[Place, N, Type] || {Pid, Place, N, Type} <- ets:tab2list(processes), is_process_alive(Pid)]}
-        ] ++ [{notices, Notices} || Notices =/= []]}.
+        ] ++ [{notices, Notices} || Notices =/= []] ++
+            [{held, [[Places, [Said() || Said <- Answers]] || {Places, Answers} <- Held]} || Held =/= []]}.
+
+%% Where the script says what is asked while an init is held, no step ends with one that is.
+release_held(none) -> [];
+release_held(Asks) ->
+    case ets:tab2list(held) of
+        [] -> [];
+        [{First, _} | _] = Held ->
+            {Now, Later} =
+                case Asks of
+                    [] -> {[], []};
+                    _ -> {hd(Asks), tl(Asks)}
+                end,
+            put(asks, Later),
+            Answers = [perform(address(Ask, First)) || Ask <- Now, is_settled_above(filename:dirname(First))],
+            ets:delete_all_objects(held),
+            _ = [Pid ! release || {_, Pid} <- Held],
+            settle(),
+            [{[Place || {Place, _} <- Held], Answers} | release_held(Later)]
+    end.
+
+%% A supervisor that has just been started by another answers while that one goes on: in what order is chance.
+is_settled_above(Supervisor) ->
+    IsTop = filename:dirname(Supervisor) =:= <<".">>,
+    IsTop orelse not lists:any(
+        fun({_, [Kind, Place | _]}) -> Kind =:= sup_init andalso Place =:= Supervisor end, ets:tab2list(events)
+    ).
+
+%% The supervisor that waits for the init, and where the script says so the child itself.
+address(#{<<"child">> := <<"*">>} = Ask, Place) -> address(Ask#{<<"child">> := filename:basename(Place)}, Place);
+address(Ask, Place) -> Ask#{<<"sup">> => filename:dirname(Place)}.
 
 %% The root's parent, apart from who sends signals, which are a stranger's.
 hold_root(Tree) ->
@@ -162,6 +195,9 @@ perform(#{<<"op">> := <<"release">>, <<"path">> := Path, <<"asks">> := Asks}) ->
             Pid ! release,
             fun() -> [all, [Answer() || Answer <- Answers]] end
     end;
+perform(#{<<"op">> := <<"together">>, <<"ops">> := Ops}) ->
+    Answers = [perform(Op) || Op <- Ops],
+    fun() -> [all, [Answer() || Answer <- Answers]] end;
 perform(#{<<"sup">> := Path} = Op) ->
     case living(Path) of
         none -> fun() -> noproc end;

@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check';
 import { runOnErlang } from './erlang.ts';
-import type { Script, ScriptNode, ScriptOp } from './script-format.ts';
-import { scripts } from './script-generator.ts';
+import { parseScript, type Script, type ScriptNode, type ScriptOp } from './script-format.ts';
+import { FLAVOURS, type Flavour, scriptsOf } from './script-generator.ts';
 import { runScript, type Trace } from './script-runner.ts';
-import { type Difference, differenceOf } from './trace-comparison.ts';
+import { type Difference, judge } from './trace-comparison.ts';
 
 export interface Mismatch {
   readonly script: Script;
@@ -18,6 +18,9 @@ export interface Comparison {
   readonly release: string;
   readonly runs: number;
   readonly mismatches: readonly Mismatch[];
+  /** Steps of several faults that were compared, and scripts that Erlang leaves to chance from some step on. */
+  readonly concurrent: number;
+  readonly open: number;
 }
 
 /** Rounds of making one mismatch smaller. */
@@ -27,20 +30,27 @@ const ROUNDS = 40;
 export const compareScripts = async (given: readonly Script[]): Promise<Comparison> => {
   const { release, traces } = runOnErlang(given);
   const mismatches: Mismatch[] = [];
+  let concurrent = 0;
+  let open = 0;
   for (const [i, script] of given.entries()) {
-    const difference = differenceOf(traces[i] as Trace, await runScript(script));
-    if (difference !== undefined) mismatches.push({ script, difference });
+    const verdict = judge(script, traces[i] as Trace, await runScript(script));
+    concurrent += verdict.concurrent;
+    if (verdict.openFrom !== undefined) open += 1;
+    if (verdict.difference !== undefined) mismatches.push({ script, difference: verdict.difference });
   }
-  return { release, runs: given.length, mismatches };
+  return { release, runs: given.length, mismatches, concurrent, open };
 };
 
 /** Compares fresh ones. */
 export const compareFresh = (options: {
   readonly runs: number;
   readonly seed: number;
+  readonly flavours?: readonly Flavour[];
 }): Promise<Comparison> => {
-  const { runs, seed } = options;
-  return compareScripts(fc.sample(scripts, { numRuns: runs, seed }).map((script, id) => ({ ...script, id })));
+  const { runs, seed, flavours = FLAVOURS } = options;
+  return compareScripts(
+    fc.sample(scriptsOf(flavours), { numRuns: runs, seed }).map((script, id) => ({ ...script, id })),
+  );
 };
 
 const without = <T>(items: readonly T[], at: number): readonly T[] => items.filter((_, i) => i !== at);
@@ -68,10 +78,43 @@ const smallerNodes = (node: ScriptNode, isRoot = false): readonly ScriptNode[] =
   ];
 };
 
-const smallerScripts = (script: Script): readonly Script[] => [
-  ...script.ops.map((_, i) => ({ ...script, ops: without<ScriptOp>(script.ops, i) })),
-  ...smallerNodes(script.tree, true).map((tree) => ({ ...script, tree })),
+/** A list with one item fewer, or with one that is smaller. */
+const smallerList = <T>(
+  items: readonly T[],
+  smaller: (item: T) => readonly T[],
+): readonly (readonly T[])[] => [
+  ...items.map((_, i) => without(items, i)),
+  ...items.flatMap((item, i) => smaller(item).map((one) => items.map((other, j) => (i === j ? one : other)))),
 ];
+
+const smallerOps = (op: ScriptOp): readonly ScriptOp[] => [
+  ...(op.ops ?? []).map((_, i) => ({ ...op, ops: without(op.ops ?? [], i) })),
+  ...(op.spec === undefined ? [] : smallerNodes(op.spec).map((spec) => ({ ...op, spec }))),
+];
+
+const isWellFormed = (script: Script): boolean => {
+  try {
+    parseScript(JSON.stringify(script));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const smallerScripts = (script: Script): readonly Script[] => {
+  const { held } = script;
+  const all = [
+    ...smallerList(script.ops, smallerOps).map((ops) => ({ ...script, ops })),
+    ...(held === undefined
+      ? []
+      : smallerList(held, (asks) => smallerList(asks, smallerOps)).map((lists) => ({
+          ...script,
+          held: lists,
+        }))),
+    ...smallerNodes(script.tree, true).map((tree) => ({ ...script, tree })),
+  ];
+  return all.filter(isWellFormed);
+};
 
 /** The smallest script found that still differs. */
 export const shrink = async (mismatch: Mismatch): Promise<Mismatch> => {

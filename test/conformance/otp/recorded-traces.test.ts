@@ -28,7 +28,7 @@ describe('the traces recorded from Erlang/OTP 25.2.3', () => {
   it.each(scripts.map((script) => [script.id, script] as const))(
     'agree with ours: %s',
     async (id, script) => {
-      const difference = differenceOf(golden.get(id) as Trace, await runScript(script));
+      const difference = differenceOf(script, golden.get(id) as Trace, await runScript(script));
       expect(difference).toBeUndefined();
     },
   );
@@ -41,7 +41,7 @@ describe('the traces recorded from Erlang/OTP 25.2.3 beyond that format', () => 
   it.each(beyond.map((script, i) => [script.id, script, i] as const))(
     'agree with ours: %s',
     async (_, script, i) => {
-      expect(differenceOf(traces[i] as Trace, await runScript(script))).toBeUndefined();
+      expect(differenceOf(script, traces[i] as Trace, await runScript(script))).toBeUndefined();
     },
   );
 });

@@ -38,17 +38,23 @@ export interface ScriptOp {
   readonly key?: string;
   readonly name?: string;
   readonly asks?: readonly ScriptOp[];
+  readonly ops?: readonly ScriptOp[];
 }
 
 export interface Script {
   readonly id: string | number;
   readonly tree: ScriptNode;
   readonly ops: readonly ScriptOp[];
+  /**
+   * What is asked of the supervisor that waits for a held init at the end of a step, the first time, the second time …; then it
+   * is released. Where this is given no step ends with an init that is held.
+   */
+  readonly held?: readonly (readonly ScriptOp[])[];
 }
 
 const INITS = ['ok', 'ignore', 'error', 'normal', 'shutdown', 'raise', 'bad', 'hold', 'hold_error'] as const;
 
-/** The fields of each op, in the order of the README; the last five go beyond the recorded format. */
+/** The fields of each op, in the order of the README; the last six go beyond the recorded format. */
 const OPS = {
   exit: ['path', 'reason'],
   kill: ['path'],
@@ -67,7 +73,21 @@ const OPS = {
   monitor: ['path', 'to'],
   whereis: ['name'],
   release: ['path', 'asks'],
+  together: ['ops'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** What can be asked while an init is held; the supervisor is the one that waits for it, the child `*` the one held. */
+const HELD_OPS = {
+  terminate_child: ['child'],
+  restart_child: ['child'],
+  delete_child: ['child'],
+  start_child: ['spec'],
+  count_children: [],
+  which_children: [],
+} as const satisfies Partial<Readonly<Record<keyof typeof OPS, readonly string[]>>>;
+
+/** What can happen to several workers at once. */
+const FAULTS: readonly string[] = ['exit', 'kill', 'signal', 'stop'] satisfies (keyof typeof OPS)[];
 
 /** A script that cannot be run. `field` is the way to what is wrong in it. */
 export class MalformedScript extends Error {
@@ -199,15 +219,24 @@ const FIELDS: Readonly<Record<string, Check>> = {
   asks: list((value, field) => {
     op(value, field);
   }),
+  ops: list((value, field) => {
+    oneOf(...FAULTS)((value as ScriptOp | null)?.op, `${field}.op`);
+    op(value, field);
+  }),
 };
 
-const op: Check = (value, field) => {
-  const kind = (value as ScriptOp | null)?.op;
-  oneOf(...Object.keys(OPS))(kind, `${field}.op`);
-  const fields = OPS[kind as keyof typeof OPS];
-  const required = Object.fromEntries(fields.map((name) => [name, FIELDS[name] as Check]));
-  shaped(value, field, { required: { op: text, ...required }, optional: {} });
-};
+const opOf =
+  (kinds: Readonly<Record<string, readonly string[]>>): Check =>
+  (value, field) => {
+    const kind = (value as ScriptOp | null)?.op;
+    oneOf(...Object.keys(kinds))(kind, `${field}.op`);
+    const required = Object.fromEntries(
+      (kinds[kind as string] ?? []).map((name) => [name, FIELDS[name] as Check]),
+    );
+    shaped(value, field, { required: { op: text, ...required }, optional: {} });
+  };
+const op: Check = opOf(OPS);
+const HELD: Check = list(list(opOf(HELD_OPS)));
 
 const ROOT: Check = (value, field) => {
   node(value, field);
@@ -223,6 +252,6 @@ export const parseScript = (line: string): Script => {
     throw new MalformedScript('script', `JSON (${(error as Error).message})`, line.slice(0, 60));
   }
   const key = that('a string or a number', (v) => typeof v === 'string' || typeof v === 'number');
-  shaped(value, 'script', { required: { id: key, tree: ROOT, ops: list(op) }, optional: {} });
+  shaped(value, 'script', { required: { id: key, tree: ROOT, ops: list(op) }, optional: { held: HELD } });
   return value as Script;
 };

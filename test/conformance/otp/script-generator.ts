@@ -1,14 +1,17 @@
 /**
- * Random scripts of the conformance suite: trees of every strategy, faults, operations.
+ * Random scripts of the conformance suite: random trees, faults, operations, in four flavours.
  *
- * Invariant: what it makes has one outcome on Erlang too. It leaves out what OTP itself leaves to chance (killing a
- * supervisor, two faults at once), what never ends (a worker that hangs with an infinite allowance), and a template whose restart
- * ignores, of which OTP 25 dies (fixed later).
+ * Invariant: what it makes has one outcome on Erlang too, or is seen to have none (`concurrent-faults.ts`). It leaves out the killing
+ * of supervisors. What a flavour adds it adds alone, so that what comes of it stays comparable: links, held inits, several faults
+ * at once. Names, monitors and nested templates are everywhere.
  */
 import fc from 'fast-check';
-import type { InitOutcome, Script, ScriptNode, ScriptOp } from './script-format.ts';
+import type { Script, ScriptNode, ScriptOp } from './script-format.ts';
+import { fitted, isSupervisor, nameAt, type Supervised, trees, worker } from './tree-generator.ts';
 
-type Supervised = ScriptNode & { readonly type: 'supervisor' };
+export const FLAVOURS = ['plain', 'links', 'held', 'together'] as const;
+export type Flavour = (typeof FLAVOURS)[number];
+
 /** A place that ops can be aimed at. */
 interface Place {
   readonly path: string;
@@ -16,134 +19,18 @@ interface Place {
   readonly parent: Supervised | undefined;
 }
 
-const RESTART = fc.constantFrom('permanent', 'transient', 'temporary');
-const OUTCOME: fc.Arbitrary<InitOutcome> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant<InitOutcome>('ok') },
-  { weight: 3, arbitrary: fc.constantFrom<InitOutcome[]>('error', 'ignore') },
-  { weight: 1, arbitrary: fc.constantFrom<InitOutcome[]>('normal', 'shutdown', 'raise', 'bad') },
-);
-/** Mostly ok at first, so that the tree comes up. */
-const INIT = fc.oneof(
-  { weight: 4, arbitrary: fc.constant<InitOutcome[]>([]) },
-  {
-    weight: 3,
-    arbitrary: fc
-      .array(OUTCOME, { minLength: 1, maxLength: 3 })
-      .map((later): InitOutcome[] => ['ok', ...later]),
-  },
-  { weight: 1, arbitrary: fc.array(OUTCOME, { minLength: 1, maxLength: 3 }) },
-);
-const ON_SHUTDOWN = fc.oneof(
-  { weight: 5, arbitrary: fc.constant('ok') },
-  { weight: 3, arbitrary: fc.constantFrom('hang', 'oops', 'normal', '{shutdown,x}') },
-);
-const SHUTDOWN = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(undefined) },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom<('infinity' | 'brutal_kill' | 100)[]>('infinity', 'brutal_kill', 100),
-  },
-);
 const REASON = fc.constantFrom('normal', 'shutdown', '{shutdown,x}', 'oops');
-
-const isSupervisor = (node: ScriptNode): node is Supervised => node.type === 'supervisor';
-
-/** Without the keys whose value is the default, so that scripts are short to read. */
-const compact = (node: ScriptNode): ScriptNode =>
-  Object.fromEntries(
-    Object.entries(node).filter(
-      ([key, value]) =>
-        value !== undefined &&
-        !(key === 'init' && (value as readonly unknown[]).length === 0) &&
-        !(key === 'on_shutdown' && value === 'ok') &&
-        !(key === 'trap' && value === true) &&
-        !(key === 'significant' && value === false),
-    ),
-  ) as unknown as ScriptNode;
-
-const worker = (id: string): fc.Arbitrary<ScriptNode> =>
-  fc
-    .record({
-      restart: RESTART,
-      significant: fc.boolean(),
-      shutdown: SHUTDOWN,
-      trap: fc.boolean().map((isOff) => !isOff),
-      init: INIT,
-      on_shutdown: ON_SHUTDOWN,
-    })
-    .map(({ shutdown, ...node }) => ({
-      id,
-      ...node,
-      ...(shutdown === undefined || (shutdown === 'infinity' && node.on_shutdown === 'hang')
-        ? {}
-        : { shutdown }),
-    }));
-
-/** What OTP would refuse, or is known to die of, is left out. */
-const fitted = (child: ScriptNode, parent: Pick<ScriptNode, 'auto_shutdown' | 'strategy'>): ScriptNode => {
-  const canEnd = (parent.auto_shutdown ?? 'never') !== 'never' && child.restart !== 'permanent';
-  const isTemplate = parent.strategy === 'simple_one_for_one';
-  const init = child.init?.map((outcome, i) =>
-    isTemplate && i > 0 && outcome === 'ignore' ? 'ok' : outcome,
-  );
-  return compact({
-    ...child,
-    significant: child.significant === true && canEnd,
-    ...(init === undefined ? {} : { init }),
-  });
-};
-
-const rules = fc.record({
-  strategy: fc.constantFrom('one_for_one', 'one_for_all', 'rest_for_one'),
-  intensity: fc.nat(4),
-  period: fc.integer({ min: 1, max: 5 }),
-  auto_shutdown: fc.constantFrom('never', 'never', 'any_significant', 'all_significant'),
-  restart: RESTART,
-  significant: fc.boolean(),
-});
-
-const childrenOf = (depth: number): fc.Arbitrary<readonly ScriptNode[]> =>
-  fc
-    .array(depth > 0 ? fc.constantFrom('w', 'w', 'w', 's', 'd') : fc.constant('w'), { maxLength: 4 })
-    .chain((kinds) =>
-      fc.tuple(
-        ...kinds.map((kind, i) => {
-          if (kind === 'w') return worker(`w${i}`);
-          return kind === 's' ? supervised(`s${i}`, depth - 1) : dynamic(`d${i}`, depth - 1);
-        }),
-      ),
-    );
-
-const supervised = (id: string, depth: number): fc.Arbitrary<ScriptNode> =>
-  fc.tuple(rules, childrenOf(depth)).map(([own, children]) => ({
-    id,
-    type: 'supervisor' as const,
-    ...own,
-    children: children.map((child) => fitted(child, own)),
-  }));
-
-/** A template is a worker, or a whole supervisor. */
-const dynamic = (id: string, depth: number): fc.Arbitrary<ScriptNode> =>
-  fc
-    .tuple(rules, depth > 0 ? fc.oneof(worker('t'), worker('t'), supervised('t', 0)) : worker('t'))
-    .map(([own, template]) => {
-      const strategy = 'simple_one_for_one' as const;
-      return {
-        id,
-        type: 'supervisor' as const,
-        ...own,
-        strategy,
-        children: [fitted(template, { ...own, strategy })],
-      };
-    });
+/** Keys of dynamic children; below other dynamic children fewer, so that faults meet who is there. */
+const KEYS = [0, 1, 2];
 
 const placesOf = (node: ScriptNode, path: string, parent?: Supervised): readonly Place[] => {
   const here = { path, node, parent };
   if (!isSupervisor(node)) return [here];
   const isDynamic = node.strategy === 'simple_one_for_one';
+  const keys = path.includes('#') ? KEYS.slice(1) : KEYS;
   const below = (node.children ?? []).flatMap((child) =>
     isDynamic
-      ? [0, 1, 2].flatMap((key) => placesOf(child, `${path}/${child.id}#k${key}`, node))
+      ? keys.flatMap((key) => placesOf(child, `${path}/${child.id}#k${key}`, node))
       : placesOf(child, `${path}/${child.id}`, node),
   );
   return [here, ...below];
@@ -158,7 +45,19 @@ const ownEnd = (kind: 'exit' | 'stop', { path, node }: Place, reason: string): S
   reason: reason === 'shutdown' && node.on_shutdown === 'hang' ? 'normal' : reason,
 });
 
-const opsFor = (places: readonly Place[]): fc.Arbitrary<ScriptOp> => {
+const faults = (at: fc.Arbitrary<Place>): fc.Arbitrary<ScriptOp> =>
+  fc.oneof(
+    at.map(({ path }) => ({ op: 'kill', path }) as const),
+    fc.tuple(at, REASON).map(([place, reason]) => ownEnd('exit', place, reason)),
+  );
+
+/** Two different workers; a filter that nothing passes never ends. */
+const pairs = (workers: readonly Place[]): fc.Arbitrary<readonly [Place, Place]> =>
+  fc
+    .tuple(fc.constantFrom(...workers), fc.nat(Math.max(0, workers.length - 2)))
+    .map(([one, shift]) => [one, workers[(workers.indexOf(one) + 1 + shift) % workers.length] as Place]);
+
+const opsFor = (places: readonly Place[], flavour: Flavour): fc.Arbitrary<ScriptOp> => {
   const workers = places.filter(({ node }) => !isSupervisor(node));
   const supervisors = places.filter(isStatic);
   const templates = places.filter(({ node }) => node.strategy === 'simple_one_for_one');
@@ -177,25 +76,16 @@ const opsFor = (places: readonly Place[]): fc.Arbitrary<ScriptOp> => {
     },
     { weight: 2, arbitrary: reads(at(supervisors.concat(templates))) },
     { weight: 3, arbitrary: operations(at(supervisors)) },
-    { weight: 1, arbitrary: additions(at(supervisors)) },
+    { weight: 1, arbitrary: additions(at(supervisors), flavour === 'held') },
   ];
-  if (workers.length > 0)
-    weighted.push(
-      { weight: 6, arbitrary: at(workers).map(({ path }) => ({ op: 'kill', path }) as const) },
-      {
-        weight: 6,
-        arbitrary: fc.tuple(at(workers), REASON).map(([place, reason]) => ownEnd('exit', place, reason)),
-      },
-    );
-  // A filter that nothing passes never ends.
-  if (workers.length > 1)
+  const named = workers.filter(({ node }) => node.name !== undefined);
+  if (named.length > 0)
     weighted.push({
-      weight: 1,
-      arbitrary: fc
-        .tuple(at(workers), at(workers))
-        .filter(([from, to]) => from.path !== to.path)
-        .map(([from, to]) => ({ op: 'monitor', path: from.path, to: to.path }) as const),
+      weight: 2,
+      arbitrary: at(named).map(({ path }) => ({ op: 'whereis', name: nameAt(path) }) as const),
     });
+  if (workers.length > 0) weighted.push({ weight: 12, arbitrary: faults(at(workers)) });
+  if (workers.length > 1) weighted.push(...betweenWorkers(workers, flavour));
   if (templates.length > 0)
     weighted.push({
       weight: 6,
@@ -204,6 +94,26 @@ const opsFor = (places: readonly Place[]): fc.Arbitrary<ScriptOp> => {
         .map(([{ path }, key]) => ({ op: 'start_dyn', sup: path, key: `k${key}` }) as const),
     });
   return fc.oneof(...weighted);
+};
+
+const betweenWorkers = (
+  workers: readonly Place[],
+  flavour: Flavour,
+): readonly fc.WeightedArbitrary<ScriptOp>[] => {
+  const relate = (op: 'monitor' | 'link' | 'unlink') =>
+    pairs(workers).map(([from, to]) => ({ op, path: from.path, to: to.path }) as const);
+  const monitors = { weight: 1, arbitrary: relate('monitor') };
+  if (flavour === 'links')
+    return [monitors, { weight: 8, arbitrary: relate('link') }, { weight: 1, arbitrary: relate('unlink') }];
+  if (flavour !== 'together') return [monitors];
+  const several = fc
+    .uniqueArray(faults(fc.constantFrom(...workers)), {
+      minLength: 2,
+      maxLength: 3,
+      selector: ({ path }) => path,
+    })
+    .map((ops) => ({ op: 'together', ops }) as const);
+  return [monitors, { weight: 12, arbitrary: several }];
 };
 
 const reads = (at: fc.Arbitrary<Place>): fc.Arbitrary<ScriptOp> =>
@@ -220,17 +130,41 @@ const operations = (at: fc.Arbitrary<Place>): fc.Arbitrary<ScriptOp> =>
       child: node.children?.[which]?.id ?? `n${which % 2}`,
     }));
 
-const additions = (at: fc.Arbitrary<Place>): fc.Arbitrary<ScriptOp> =>
+/** A worker to be added; it goes without a name, which a second one of its place would find taken. */
+const addition = (held: boolean): fc.Arbitrary<ScriptNode> =>
   fc
-    .tuple(
-      at,
-      fc.nat(1).chain((i) => worker(`n${i}`)),
-    )
-    .map(([{ path, node }, spec]) => ({
-      op: 'start_child' as const,
-      sup: path,
-      spec: fitted(spec, node),
-    }));
+    .nat(1)
+    .chain((i) => worker(`n${i}`, { held, inTemplate: false }))
+    .map(({ name: _, ...spec }) => spec);
+
+const additions = (at: fc.Arbitrary<Place>, held: boolean): fc.Arbitrary<ScriptOp> =>
+  fc.tuple(at, addition(held)).map(([{ path, node }, spec]) => ({
+    op: 'start_child' as const,
+    sup: path,
+    spec: fitted(spec, node),
+  }));
+
+/** What is asked of the supervisor that waits for a held init: often about the very child. */
+const ASK: fc.Arbitrary<ScriptOp> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom('terminate_child', 'restart_child', 'delete_child'),
+        fc.constantFrom('*', '*', 'w0', 'w1', 'w2', 's1', 'n0'),
+      )
+      .map(([op, child]) => ({ op, child }) as const),
+  },
+  {
+    weight: 1,
+    arbitrary: addition(true).map((spec) => ({ op: 'start_child', spec: fitted(spec, {}) }) as const),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom('which_children', 'count_children').map((op) => ({ op }) as const),
+  },
+);
+const ASKS = fc.array(fc.array(ASK, { maxLength: 3 }), { maxLength: 6 });
 
 /** OTP knows no keys: one that is started twice would be two children at one place. */
 const withFreshKeys = (ops: readonly ScriptOp[]): readonly ScriptOp[] => {
@@ -242,11 +176,39 @@ const withFreshKeys = (ops: readonly ScriptOp[]): readonly ScriptOp[] => {
   });
 };
 
+/** Links between workers who are there: the static ones, and the first of each template. */
+const firstLinks = (
+  places: readonly Place[],
+  workers: readonly Place[],
+): fc.Arbitrary<readonly ScriptOp[]> => {
+  const starts = places
+    .filter(({ node }) => node.strategy === 'simple_one_for_one')
+    .map(({ path }) => ({ op: 'start_dyn', sup: path, key: 'k1' }) as const);
+  const present = workers.filter(({ path }) => !path.includes('#') || path.includes('#k1'));
+  const links = pairs(present.length > 1 ? present : workers).map(
+    ([from, to]) => ({ op: 'link', path: from.path, to: to.path }) as const,
+  );
+  return fc.array(links, { minLength: 1, maxLength: 4 }).map((some) => [...starts, ...some]);
+};
+
+const flavoured = (flavour: Flavour): fc.Arbitrary<Script> =>
+  trees(flavour === 'held').chain((tree) => {
+    const places = placesOf(tree, 'root');
+    const workers = places.filter(({ node }) => !isSupervisor(node));
+    return fc
+      .tuple(
+        flavour === 'links' && workers.length > 1 ? firstLinks(places, workers) : fc.constant([]),
+        fc.array(opsFor(places, flavour), { minLength: 1, maxLength: 12 }),
+        flavour === 'held' ? ASKS : fc.constant(undefined),
+      )
+      .map(([first, ops, held]) => ({
+        id: 0,
+        tree,
+        ops: withFreshKeys([...first, ...ops]),
+        ...(held === undefined ? {} : { held }),
+      }));
+  });
+
 /** One script; its id is for whoever runs it to give. */
-export const scripts: fc.Arbitrary<Script> = supervised('root', 2).chain((tree) =>
-  fc.array(opsFor(placesOf(tree, 'root')), { minLength: 1, maxLength: 12 }).map((ops) => ({
-    id: 0,
-    tree: { ...tree, restart: 'permanent', significant: false },
-    ops: withFreshKeys(ops),
-  })),
-);
+export const scriptsOf = (flavours: readonly Flavour[]): fc.Arbitrary<Script> =>
+  fc.oneof(...flavours.map(flavoured));

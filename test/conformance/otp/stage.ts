@@ -50,6 +50,9 @@ const FAILURES: Partial<Record<InitOutcome, string>> = {
 
 const SUPERVISORS: readonly string[] = ['supervisor', 'dynamic_supervisor'];
 
+/** The id of a child that is started to find out when its supervisor comes to it. */
+export const PROBE = 'probe';
+
 /** What a test tells a worker to do itself. */
 export type WorkerOrder =
   | { readonly exit: ExitReason }
@@ -95,6 +98,7 @@ export class Stage {
   // ── what it hears ─────────────────────────────────────────────────────────────────────────
 
   #hear(event: TroupeEvent): void {
+    if ('path' in event && event.path?.endsWith(`/${PROBE}`)) return;
     switch (event.type) {
       case 'actor.ended':
       case 'actor.start_failed':
@@ -160,6 +164,19 @@ export class Stage {
     };
     const { shutdownMs, initTimeoutMs } = spec;
     return createSpec(node.id, announced, { ...common, shutdownMs, initTimeoutMs }, spec.children);
+  }
+
+  /** A child that ignores its start and leaves nothing behind; `reached` runs while its supervisor waits for it. */
+  probe(reached: () => void): Spec<unknown> {
+    const logic: Logic<unknown> = {
+      kind: 'worker',
+      start: () => {
+        reached();
+        return IGNORE;
+      },
+      handle: (place) => ({ path: place.path, ref: () => place.ref() }),
+    };
+    return actor(PROBE, logic, { restart: 'temporary' });
   }
 
   #supervisor(node: ScriptNode, common: SpecOptions): Spec<unknown> {

@@ -1,15 +1,17 @@
 /** What the comparison of traces leaves to chance, and that it leaves no more. */
 import { describe, expect, it } from 'vitest';
+import type { Script } from './script-format.ts';
 import { differenceOf } from './trace-comparison.ts';
 
 type Event = readonly unknown[];
 
+const script: Script = { id: 1, tree: { id: 'root', type: 'supervisor' }, ops: [] };
 const trace = (events: readonly Event[]) => ({
   id: 1,
   steps: [{ ret: 'ok', events, deaths: [], tree: [] }],
 });
 const agree = (one: readonly Event[], other: readonly Event[]): boolean =>
-  differenceOf(trace(one), trace(other)) === undefined;
+  differenceOf(script, trace(one), trace(other)) === undefined;
 
 const stops = (...places: string[]): readonly Event[] =>
   places.map((place) => ['terminate', `root/${place}`, 1, 'shutdown']);

@@ -2,9 +2,9 @@
  * What two traces must agree in. Deaths, trees and notices are sets; OTP stops dynamic children in parallel, so there is no
  * order between the events of several of them, and none in what it lists of them.
  */
+import { type Event, FaultTracker } from './concurrent-faults.ts';
+import type { Script } from './script-format.ts';
 import type { Trace, TraceStep } from './script-runner.ts';
-
-type Event = readonly unknown[];
 
 const byJson = (a: unknown, b: unknown): number => {
   const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
@@ -73,13 +73,23 @@ const noticesOfSurvivors = ({ notices = [], deaths }: TraceStep): readonly unkno
   return (notices as readonly Event[]).filter(([place, n]) => !dead.has(`${place} ${n}`));
 };
 
-const canonical = (step: TraceStep): TraceStep => ({
+/** Reads that are asked while an init is held answer like any other. */
+const canonicalHeld = (held: readonly unknown[] = []): readonly unknown[] =>
+  (held as readonly [unknown, readonly unknown[]][]).map(([places, answers]) => [
+    places,
+    answers.map(canonicalReturn),
+  ]);
+
+const canonical = (step: TraceStep, runs: readonly (readonly Event[])[]) => ({
   ret: canonicalReturn(step.ret),
-  events: canonicalEvents(step.events),
+  events: runs.length === 1 ? canonicalEvents(step.events) : runs.map(canonicalEvents).sort(byJson),
   deaths: sorted(step.deaths),
   tree: sorted(step.tree),
   notices: sorted(noticesOfSurvivors(step)),
+  held: canonicalHeld(step.held),
 });
+
+const FIELDS = ['ret', 'events', 'deaths', 'tree', 'notices', 'held'] as const;
 
 /** Where two traces differ first. */
 export interface Difference {
@@ -89,17 +99,40 @@ export interface Difference {
   readonly ours: unknown;
 }
 
-/** `undefined` where they agree. */
-export const differenceOf = (otp: Trace, ours: Trace): Difference | undefined => {
+export interface Verdict {
+  readonly difference: Difference | undefined;
+  /** The step from which on Erlang leaves the outcome to chance; nothing is compared from there. */
+  readonly openFrom: number | undefined;
+  /** Steps in which several faults happened and were compared. */
+  readonly concurrent: number;
+}
+
+/** Compares what one script did on both, as far as it has one outcome. */
+export const judge = (script: Script, otp: Trace, ours: Trace): Verdict => {
+  const [theirFaults, ourFaults] = [new FaultTracker(script), new FaultTracker(script)];
+  const verdict = { difference: undefined, openFrom: undefined };
+  let concurrent = 0;
   const steps = Math.max(otp.steps.length, ours.steps.length);
   for (let step = 0; step < steps; step++) {
     const [theirStep, ourStep] = [otp.steps[step], ours.steps[step]];
-    if (theirStep === undefined || ourStep === undefined)
-      return { step, field: 'steps', otp: otp.steps.length, ours: ours.steps.length };
-    const [want, got] = [canonical(theirStep), canonical(ourStep)];
-    for (const field of ['ret', 'events', 'deaths', 'tree', 'notices'] as const)
+    if (theirStep === undefined || ourStep === undefined) {
+      const difference = { step, field: 'steps', otp: otp.steps.length, ours: ours.steps.length };
+      return { ...verdict, difference, concurrent };
+    }
+    const faults = theirFaults.faultsOf(step, theirStep);
+    const theirRuns = theirFaults.arrange(theirStep, faults);
+    const ourRuns = ourFaults.arrange(ourStep, ourFaults.faultsOf(step, ourStep));
+    if (theirRuns === 'open' && ourRuns === 'open') return { ...verdict, openFrom: step, concurrent };
+    const want = canonical(theirStep, theirRuns === 'open' ? [theirStep.events as Event[]] : theirRuns);
+    const got = canonical(ourStep, ourRuns === 'open' ? [ourStep.events as Event[]] : ourRuns);
+    for (const field of FIELDS)
       if (JSON.stringify(want[field]) !== JSON.stringify(got[field]))
-        return { step, field, otp: want[field], ours: got[field] };
+        return { ...verdict, difference: { step, field, otp: want[field], ours: got[field] }, concurrent };
+    if (faults.size > 1) concurrent += 1;
   }
-  return undefined;
+  return { ...verdict, concurrent };
 };
+
+/** `undefined` where they agree. */
+export const differenceOf = (script: Script, otp: Trace, ours: Trace): Difference | undefined =>
+  judge(script, otp, ours).difference;
