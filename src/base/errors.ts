@@ -29,6 +29,7 @@ type ErrorClass =
   | 'PoolError'
   | 'WorkerError'
   | 'LockError'
+  | 'ScopeError'
   | 'RecoveryError'
   | 'ApplicationError';
 
@@ -389,6 +390,36 @@ export const ERRORS = {
     'the job for pool {pool} was aborted while it waited',
     "The caller's signal fired before a worker was free; the job never ran.",
   ),
+  ERR_POOL_OVERLOADED: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: shed after {waitedMs} ms, for its queue has been too slow for too long',
+    'The load is more than the workers can do; enlarge the pool, or give what matters a higher priority.',
+  ),
+  ERR_POOL_SESSION_BUSY: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: {worker}, which session {session} is with, is busy',
+    "Try again, or have the pool wait: `affinity: { mode: 'strict_queue' }`.",
+  ),
+  ERR_POOL_NO_WORKER: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: worker {worker} is not there',
+    'It is none of this pool, or has ended; nothing was run.',
+  ),
+  ERR_POOL_NOT_READY: entry(
+    'PoolError',
+    'not_started',
+    'pool {pool}: {there} of {wanted} workers were there after {timeoutMs} ms{why}',
+    'Workers take longer to start, or cannot; the cause is the last crash, if there was one.',
+  ),
+  ERR_POOL_REPLACE_FAILED: entry(
+    'PoolError',
+    'unknown',
+    'pool {pool}: its workers were not all replaced: {why}',
+    'Where a new one could not start, the old kind is back in use; the cause says why.',
+  ),
   ERR_LEASE_OVER: entry(
     'PoolError',
     'not_started',
@@ -502,6 +533,42 @@ export const ERRORS = {
     'not_started',
     '{where}: they were disposed of',
     'Their owner has ended; nothing can be locked there any more.',
+  ),
+  ERR_SCOPE_CLOSED: entry(
+    'ScopeError',
+    'not_started',
+    '{where} is closing or closed: task {task} was not started',
+    'Its owner ends, or one of its tasks failed (see cause); nothing starts there any more.',
+  ),
+  ERR_SCOPE_FAILED: entry(
+    'ScopeError',
+    'unknown',
+    '{where}: {failed} of its tasks failed: {tasks}',
+    'Its cause is an AggregateError of what they threw.',
+  ),
+  ERR_SCOPE_STRAGGLERS: entry(
+    'ScopeError',
+    'unknown',
+    '{where} closed over tasks that did not end: {tasks}',
+    'They ignore their signal: hand it to whatever they wait for.',
+  ),
+  ERR_TASK_CANCELLED: entry(
+    'ScopeError',
+    'unknown',
+    '{where}: task {task} was cancelled',
+    'Its starter or its scope asked it to end.',
+  ),
+  ERR_TASK_STRAGGLED: entry(
+    'ScopeError',
+    'unknown',
+    '{where}: task {task} had not ended when its scope could wait no longer',
+    'It ignores its signal: hand that to whatever it waits for.',
+  ),
+  ERR_TASK_TIMEOUT: entry(
+    'ScopeError',
+    'unknown',
+    '{where}: task {task} was not over within {timeoutMs} ms',
+    'It was cancelled, and may still run if it ignores its signal.',
   ),
   ERR_RECOVERY_CAPACITY: entry(
     'RecoveryError',

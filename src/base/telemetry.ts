@@ -82,6 +82,8 @@ export interface EventMap {
     to: string;
     reason: string;
     inStateMs: number;
+    /** What was known beside the reason. */
+    metadata?: Readonly<Record<string, string | number | boolean | null>>;
   };
   'pool.worker.ended': {
     path: string;
@@ -105,6 +107,40 @@ export interface EventMap {
   'pool.reply.dropped': { path: string; worker: string; why: string };
   'pool.degraded': { path: string; crashes: number; retryAfterMs: number; lastCrash: string };
   'pool.restored': { path: string };
+  'pool.paused': { path: string };
+  'pool.resumed': { path: string };
+  'pool.grown': { path: string; workers: number; waiting: number };
+  'pool.shrunk': { path: string; workers: number; worker: string };
+  'pool.resized': { path: string; min: number; max: number };
+  'pool.saturated': { path: string; waiting: number; limit: number };
+  'pool.relieved': { path: string; waiting: number; limit: number };
+  'pool.job.shed': { path: string; waitedMs: number; waiting: number };
+  'pool.session.rebound': { path: string; session: string; from: string; to: string };
+  'pool.session.forgotten': { path: string; session: string; worker: string; why: string };
+  'pool.lease.leaked': {
+    path: string;
+    worker: string;
+    heldMs: number;
+    /** Who took it, where he said so or is an actor. */
+    holder: string | undefined;
+    /** Where it was taken. */
+    stack: string | undefined;
+  };
+  'pool.lease.revoked': { path: string; worker: string; heldMs: number };
+  'pool.place.tainted': { path: string; worker: string; how: string; taintMs: number };
+  'pool.replacement.began': { path: string; workers: number };
+  'pool.replacement.ended': { path: string; replaced: number; error?: unknown };
+  'task.started': { path: string; task: string; kind: string };
+  'task.settled': {
+    path: string;
+    task: string;
+    kind: string;
+    outcome: string;
+    runMs: number;
+    error: unknown;
+  };
+  'task.straggler_ended': { path: string; task: string; runMs: number };
+  'scope.closed': { path: string; stragglers: readonly string[]; durationMs: number };
   'lock.granted': {
     path: string;
     key: string;

@@ -1,4 +1,5 @@
 /** What runs between actors: exports only. */
+export { type ActorScopeOptions, actorScope } from './actor-scope.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -12,3 +13,7 @@ export type {
   LockTicket,
 } from './lock-store.ts';
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
+export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
+export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
+export type { Task, TaskContext, TaskOptions, TaskState, TaskWork } from './task.ts';
+export { withScope } from './with-scope.ts';

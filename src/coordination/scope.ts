@@ -1,0 +1,409 @@
+/**
+ * A scope owns tasks: whatever is started in it has a name, a kind, a deadline and a signal, and is over, or named as a
+ * straggler, before the scope is.
+ *
+ * Invariant: closing is a latch with one report; from its beginning nothing starts, and it ends within its deadline whatever
+ * the tasks do. Every result and every error is somebody's: the task's, and the report's. It never touches a task of another
+ * scope.
+ */
+import { type ScopeEvent, scopeMachine, type TaskKind } from '../../actors/scope.machine.ts';
+import {
+  type AbortListener,
+  type AbortSource,
+  LazyAbort,
+  listenToAbort,
+  unlistenToAbort,
+} from '../base/abort.ts';
+import { deadlineIn, NO_DEADLINE, remainingMs, sooner } from '../base/deadline.ts';
+import { createError } from '../base/errors.ts';
+import type { Host, Timer } from '../base/host.ts';
+import { check, fits, fn, msOrInfinity, object, oneOf, resolveOptions, text } from '../base/options.ts';
+import { realHost } from '../base/real-host.ts';
+import { EventStream } from '../base/telemetry.ts';
+import { compileChart } from '../chart/compile.ts';
+import { ChartRunner } from '../chart/runner.ts';
+import { originOf } from './origin.ts';
+import { ScopeLedger, type ScopeReport, type TaskReport } from './scope-report.ts';
+import {
+  type Task,
+  type TaskHome,
+  type TaskOptions,
+  TaskRun,
+  type TaskState,
+  type TaskWork,
+} from './task.ts';
+
+export interface ScopeOptions {
+  /** Names it in errors, events and reports. Default `'scope'`. */
+  readonly name?: string;
+  /** Default: the real one. */
+  readonly host?: Host;
+  /** Where its events go. Default: a stream of its own. */
+  readonly events?: EventStream;
+  /**
+   * What the first failure of a task does: `cancel` closes the scope; `collect` lets the others run to their end. In both, all
+   * failures are in the report. Default `'cancel'`.
+   */
+  readonly onFailure?: 'cancel' | 'collect';
+  /** How long closing takes at most, ms: a third each for lifecycle, system and background tasks. Default 5,000. */
+  readonly closeMs?: number;
+  /** Closes the scope when it aborts. */
+  readonly signal?: AbortSignal;
+  /** An instant of `host.monotonic()` by which it has ended, closing included. */
+  readonly deadline?: number;
+  /** Closes the scope when it ends: an actor's context, another scope. */
+  readonly owner?: { onEnd(release: () => void): () => void };
+  /** Whether to note where tasks are started: for every one (4 µs each), the first of each name, or none. Default `'by_name'`. */
+  readonly origins?: 'all' | 'by_name' | 'none';
+}
+
+export interface CloseOptions {
+  /** How long it takes at most, ms; the scope's own `closeMs` if sooner. */
+  readonly timeoutMs?: number;
+  readonly deadline?: number;
+}
+
+/** An owner of tasks. */
+export interface Scope {
+  readonly name: string;
+  readonly events: EventStream;
+  /** Aborts when closing begins. */
+  readonly signal: AbortSignal;
+  /** Whether it has begun to close: nothing starts any more. */
+  readonly closing: boolean;
+  /**
+   * Runs `work` in the caller as a task of this scope.
+   *
+   * @throws ERR_SCOPE_CLOSED: `work` was not called; ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+   */
+  start<T>(name: string, work: TaskWork<T>, options?: TaskOptions): Task<T>;
+  /** The tasks whose work still runs. */
+  tasks(): readonly TaskReport[];
+  /** Resolves when no task runs; at once if none does. */
+  idle(): Promise<void>;
+  /** Cancels lifecycle, then system, then background tasks, each in its share of the time. Once; all callers get one report. */
+  close(reason?: unknown, options?: CloseOptions): Promise<ScopeReport>;
+  report(): ScopeReport;
+  /** Calls `release` once when it has closed. */
+  onEnd(release: () => void): () => void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export const SCOPE_DEFAULTS = Object.freeze({
+  name: 'scope',
+  onFailure: 'cancel' as const,
+  closeMs: 5_000,
+  deadline: NO_DEADLINE,
+  origins: 'by_name' as const,
+});
+
+const instant = fits<number>(
+  'an instant of host.monotonic(), ms',
+  (value) => typeof value === 'number' && !Number.isNaN(value),
+);
+
+const SCOPE_FIELDS = {
+  name: text,
+  host: object<Host>('a Host'),
+  events: object<EventStream>('an EventStream'),
+  onFailure: oneOf('cancel', 'collect'),
+  closeMs: msOrInfinity(0),
+  signal: object<AbortSignal>('an AbortSignal'),
+  deadline: instant,
+  owner: fits<NonNullable<ScopeOptions['owner']>>(
+    "an actor's context, or a scope",
+    (value) => typeof (value as { onEnd?: unknown } | null)?.onEnd === 'function',
+  ),
+  origins: oneOf('all', 'by_name', 'none'),
+} as const;
+
+const TASK_FIELDS = {
+  kind: oneOf('lifecycle', 'system', 'background'),
+  timeoutMs: msOrInfinity(0),
+  deadline: instant,
+} as const;
+
+const TASK_DEFAULTS = { kind: 'background', timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
+
+const CLOSE_FIELDS = { timeoutMs: msOrInfinity(0), deadline: instant } as const;
+const CLOSE_DEFAULTS = { timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
+
+const chart = /* @__PURE__ */ compileChart(scopeMachine);
+
+/** The latch. */
+interface Closing {
+  readonly reason: unknown;
+  readonly deadline: number;
+  readonly closed: Promise<ScopeReport>;
+}
+
+export class TaskScope implements Scope, TaskHome, AbortListener {
+  readonly name: string;
+  readonly where: string;
+  readonly host: Host;
+  readonly events: EventStream;
+  readonly #options: {
+    readonly closeMs: number;
+    readonly onFailure: 'cancel' | 'collect';
+    readonly deadline: number;
+  };
+  readonly #origins: 'all' | 'by_name' | 'none';
+  readonly #ledger: ScopeLedger;
+  readonly #running = new Map<string, TaskRun>();
+  readonly #enders = new Set<() => void>();
+  readonly #source: AbortSource | undefined;
+  #idle: (() => void)[] = [];
+  #closing: Closing | undefined;
+  #concluded: ((report: ScopeReport) => void) | undefined;
+  #cancelling: TaskKind | undefined;
+  #life: { send(event: ScopeEvent): void } | undefined;
+  #timer: Timer | undefined;
+  #unhook: (() => void) | undefined;
+  #abort: LazyAbort | undefined;
+
+  constructor(where: string, options: ScopeOptions) {
+    const resolved = resolveOptions(where, options, SCOPE_FIELDS, SCOPE_DEFAULTS);
+    const { name, host = realHost(), deadline, signal, owner } = resolved;
+    this.name = name;
+    this.where = `scope ${name}`;
+    this.host = host;
+    this.events = resolved.events ?? new EventStream(() => host.wall());
+    this.#options = resolved;
+    this.#origins = resolved.origins;
+    this.#ledger = new ScopeLedger(name, host.monotonic());
+    this.#source = signal;
+    if (deadline !== NO_DEADLINE) {
+      const closeAt = Math.max(0, deadline - host.monotonic() - resolved.closeMs);
+      this.#timer = host.timer(closeAt, `${this.where} deadline`, () => this.#overdue());
+    }
+    if (signal !== undefined) {
+      if (signal.aborted) void this.close(signal.reason);
+      else listenToAbort(signal, this);
+    }
+    this.#unhook = owner?.onEnd(() => void this.close(this.#ownerEnded()));
+  }
+
+  get scope(): Scope {
+    return this;
+  }
+
+  /** Whether failures are collected. */
+  get collects(): boolean {
+    return this.#options.onFailure === 'collect';
+  }
+
+  get closing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new LazyAbort();
+      if (this.#closing !== undefined) this.#abort.abort(this.#closing.reason);
+    }
+    return this.#abort.signal;
+  }
+
+  start<T>(name: string, work: TaskWork<T>, options?: TaskOptions): Task<T> {
+    const { where } = this;
+    check(where, 'name', text, name);
+    check(where, 'work', fn(), work);
+    const asked =
+      options === undefined ? TASK_DEFAULTS : resolveOptions(where, options, TASK_FIELDS, TASK_DEFAULTS);
+    if (this.#closing !== undefined) {
+      this.#ledger.refused += 1;
+      throw createError('ERR_SCOPE_CLOSED', { where, task: name }, { cause: this.#closing.reason });
+    }
+    const own = this.#deadlineOf(asked);
+    const { deadline } = this.#options;
+    const task = new TaskRun(this, {
+      name: this.#uniqueName(name),
+      kind: asked.kind,
+      deadline: sooner(own, deadline),
+      timed: own < deadline,
+      origin: originOf(name, this.#origins, this.start),
+    });
+    this.#running.set(task.name, task);
+    this.#ledger.started += 1;
+    if (this.events.active)
+      this.events.emit('task.started', { path: this.name, task: task.name, kind: task.kind });
+    task.run(work as TaskWork<unknown>);
+    return task as Task<T>;
+  }
+
+  tasks(): readonly TaskReport[] {
+    const now = this.host.monotonic();
+    return Array.from(this.#running.values(), (task) => reportOf(task, now));
+  }
+
+  idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  close(reason?: unknown, options: CloseOptions = {}): Promise<ScopeReport> {
+    const { timeoutMs, deadline } = resolveOptions(
+      `${this.where}: close`,
+      options,
+      CLOSE_FIELDS,
+      CLOSE_DEFAULTS,
+    );
+    if (this.#closing !== undefined) return this.#closing.closed;
+    const now = this.host.monotonic();
+    const allowed = deadlineIn(now, Math.min(timeoutMs, this.#options.closeMs));
+    const closed = new Promise<ScopeReport>((resolve) => {
+      this.#concluded = resolve;
+    });
+    const why =
+      reason ?? createError('ERR_SCOPE_CLOSED', { where: this.where, task: 'any' }, { stack: false });
+    this.#closing = {
+      reason: why,
+      deadline: sooner(sooner(allowed, deadline), this.#options.deadline),
+      closed,
+    };
+    this.#timer?.cancel();
+    const life = new ChartRunner({
+      chart,
+      perform: {
+        refuse: () => this.#abort?.abort(why),
+        cancel: (share) => this.#cancel(share),
+        conclude: () => this.#conclude(),
+      },
+    });
+    this.#life = life;
+    life.start();
+    life.send({ type: 'close' });
+    return closed;
+  }
+
+  report(): ScopeReport {
+    const now = this.host.monotonic();
+    return this.#ledger.report(
+      now,
+      Array.from(this.#running.values(), (task) => reportOf(task, now)),
+    );
+  }
+
+  onEnd(release: () => void): () => void {
+    const ender = (): void => release();
+    this.#enders.add(ender);
+    return () => void this.#enders.delete(ender);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  aborted(source: AbortSource): void {
+    void this.close(source.reason);
+  }
+
+  settled(task: TaskRun, state: Exclude<TaskState, 'running'>, error: unknown): void {
+    const { name, kind } = task;
+    this.#ledger.count(name, state, error);
+    if (this.events.active) {
+      const runMs = this.host.monotonic() - task.startedAtMs;
+      this.events.emit('task.settled', { path: this.name, task: name, kind, outcome: state, runMs, error });
+    }
+    const failed = state === 'failed' || state === 'timed_out';
+    if (failed && !this.collects) void this.close(error);
+  }
+
+  over(task: TaskRun): void {
+    this.#running.delete(task.name);
+    if (task.state === 'straggling' && this.events.active) {
+      const runMs = this.host.monotonic() - task.startedAtMs;
+      this.events.emit('task.straggler_ended', { path: this.name, task: task.name, runMs });
+    }
+    if (this.#running.size === 0) this.#rest();
+    const kind = this.#cancelling;
+    if (kind !== undefined && task.kind === kind && !this.#anyOf(kind)) this.#kindOver();
+  }
+
+  #rest(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #cancel({ kind, shares }: { kind: TaskKind; shares: number }): void {
+    const { reason, deadline } = this.#closing as Closing;
+    this.#timer?.cancel();
+    this.#cancelling = kind;
+    for (const task of this.#running.values()) if (task.kind === kind) task.cancel(reason);
+    if (!this.#anyOf(kind)) {
+      this.#kindOver();
+      return;
+    }
+    const shareMs = remainingMs(this.host.monotonic(), deadline) / shares;
+    this.#timer = this.host.timer(shareMs, `${this.where} ${kind} tasks`, () => this.#send('share.passed'));
+  }
+
+  #kindOver(): void {
+    this.#timer?.cancel();
+    this.#cancelling = undefined;
+    this.#send('kind.over');
+  }
+
+  #send(type: ScopeEvent['type']): void {
+    this.#life?.send({ type });
+  }
+
+  #conclude(): void {
+    this.#timer?.cancel();
+    this.#cancelling = undefined;
+    const { reason } = this.#closing as Closing;
+    const left = [...this.#running.values()];
+    for (const task of left) task.abandon(reason);
+    const report = this.report();
+    if (this.#source !== undefined) unlistenToAbort(this.#source, this);
+    this.#unhook?.();
+    if (this.events.active) {
+      const stragglers = report.stragglers.map(({ name }) => name);
+      this.events.emit('scope.closed', { path: this.name, stragglers, durationMs: report.durationMs });
+    }
+    for (const release of [...this.#enders]) release();
+    this.#enders.clear();
+    this.#concluded?.(report);
+  }
+
+  #anyOf(kind: TaskKind): boolean {
+    for (const task of this.#running.values()) if (task.kind === kind) return true;
+    return false;
+  }
+
+  #deadlineOf({ timeoutMs, deadline }: { readonly timeoutMs: number; readonly deadline: number }): number {
+    return timeoutMs === NO_DEADLINE
+      ? deadline
+      : sooner(deadline, deadlineIn(this.host.monotonic(), timeoutMs));
+  }
+
+  #uniqueName(name: string): string {
+    if (!this.#running.has(name)) return name;
+    let number = 2;
+    while (this.#running.has(`${name}#${number}`)) number += 1;
+    return `${name}#${number}`;
+  }
+
+  #overdue(): void {
+    const { where } = this;
+    void this.close(
+      createError('ERR_DEADLINE_PASSED', { where, timeoutMs: this.#ledger.sinceMs(this.host.monotonic()) }),
+    );
+  }
+
+  #ownerEnded(): unknown {
+    return createError('ERR_SCOPE_CLOSED', { where: this.where, task: 'any' }, { stack: false });
+  }
+}
+
+const reportOf = (task: TaskRun, now: number): TaskReport => ({
+  name: task.name,
+  kind: task.kind,
+  state: task.state,
+  runningMs: now - task.startedAtMs,
+  origin: task.origin,
+});
+
+/** A scope that whoever made it closes. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
+export const createScope = (options: ScopeOptions = {}): Scope => new TaskScope('createScope', options);
