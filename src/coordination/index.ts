@@ -15,5 +15,5 @@ export type {
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
-export type { Task, TaskContext, TaskOptions, TaskState, TaskWork } from './task.ts';
+export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
 export { withScope } from './with-scope.ts';

@@ -1,6 +1,6 @@
 /** What became of a scope's tasks, counted as it happens; the truth that a close reports. */
 import type { TaskKind } from '../../actors/scope.machine.ts';
-import type { TaskState } from './task.ts';
+import type { TaskOutcome, TaskState } from './task.ts';
 
 /** A task whose work still runs. */
 export interface TaskReport {
@@ -22,6 +22,7 @@ export interface ScopeReport {
   readonly scope: string;
   readonly started: number;
   readonly completed: number;
+  /** Also those whose time passed. */
   readonly failed: number;
   readonly cancelled: number;
   /** Those that were refused because it was closing. */
@@ -37,28 +38,24 @@ export interface ScopeReport {
 /** A scope may live as long as its service: of its failures it keeps so many, and counts the others. */
 export const MOST_FAILURES = 100;
 
+export const isFailure = (outcome: TaskOutcome): boolean => outcome === 'failed' || outcome === 'timed_out';
+
 export class ScopeLedger {
   readonly #scope: string;
   readonly #madeAtMs: number;
   readonly #failures: TaskFailure[] = [];
   started = 0;
   refused = 0;
-  #completed = 0;
-  #failed = 0;
-  #cancelled = 0;
+  readonly #counts = { completed: 0, failed: 0, cancelled: 0, timed_out: 0, straggling: 0 };
 
   constructor(scope: string, madeAtMs: number) {
     this.#scope = scope;
     this.#madeAtMs = madeAtMs;
   }
 
-  count(task: string, state: TaskState, error: unknown): void {
-    if (state === 'completed') this.#completed += 1;
-    else if (state === 'cancelled') this.#cancelled += 1;
-    else if (state === 'failed' || state === 'timed_out') {
-      this.#failed += 1;
-      if (this.#failures.length < MOST_FAILURES) this.#failures.push({ task, error });
-    }
+  count(task: string, outcome: TaskOutcome, error: unknown): void {
+    this.#counts[outcome] += 1;
+    if (isFailure(outcome) && this.#failures.length < MOST_FAILURES) this.#failures.push({ task, error });
   }
 
   sinceMs(now: number): number {
@@ -66,12 +63,13 @@ export class ScopeLedger {
   }
 
   report(now: number, stragglers: readonly TaskReport[]): ScopeReport {
+    const { completed, failed, cancelled, timed_out: timedOut } = this.#counts;
     return Object.freeze({
       scope: this.#scope,
       started: this.started,
-      completed: this.#completed,
-      failed: this.#failed,
-      cancelled: this.#cancelled,
+      completed,
+      failed: failed + timedOut,
+      cancelled,
       refused: this.refused,
       failures: Object.freeze([...this.#failures]),
       stragglers: Object.freeze(stragglers),

@@ -23,13 +23,13 @@ import { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import { originOf } from './origin.ts';
-import { ScopeLedger, type ScopeReport, type TaskReport } from './scope-report.ts';
+import { isFailure, ScopeLedger, type ScopeReport, type TaskReport } from './scope-report.ts';
 import {
   type Task,
   type TaskHome,
   type TaskOptions,
+  type TaskOutcome,
   TaskRun,
-  type TaskState,
   type TaskWork,
 } from './task.ts';
 
@@ -298,15 +298,14 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     void this.close(source.reason);
   }
 
-  settled(task: TaskRun, state: Exclude<TaskState, 'running'>, error: unknown): void {
+  settled(task: TaskRun, outcome: TaskOutcome, error: unknown): void {
     const { name, kind } = task;
-    this.#ledger.count(name, state, error);
+    this.#ledger.count(name, outcome, error);
     if (this.events.active) {
       const runMs = this.host.monotonic() - task.startedAtMs;
-      this.events.emit('task.settled', { path: this.name, task: name, kind, outcome: state, runMs, error });
+      this.events.emit('task.settled', { path: this.name, task: name, kind, outcome, runMs, error });
     }
-    const failed = state === 'failed' || state === 'timed_out';
-    if (failed && !this.collects) void this.close(error);
+    if (isFailure(outcome) && !this.collects) void this.close(error);
   }
 
   over(task: TaskRun): void {

@@ -36,7 +36,10 @@ export interface TaskOptions {
   readonly deadline?: number;
 }
 
-export type TaskState = 'running' | 'completed' | 'failed' | 'cancelled' | 'timed_out' | 'straggling';
+/** How a task turned out; `straggling`: its scope could not wait for it. */
+export type TaskOutcome = 'completed' | 'failed' | 'cancelled' | 'timed_out' | 'straggling';
+
+export type TaskState = 'running' | TaskOutcome;
 
 /** A task as its starter sees it. */
 export interface Task<T> {
@@ -56,7 +59,7 @@ export interface TaskHome {
   readonly host: Host;
   readonly scope: Scope;
   /** Its fate is known; its work may still run. */
-  settled(task: TaskRun, state: Exclude<TaskState, 'running'>, error: unknown): void;
+  settled(task: TaskRun, outcome: TaskOutcome, error: unknown): void;
   /** Its work is over. */
   over(task: TaskRun): void;
 }
@@ -81,7 +84,7 @@ export class TaskRun implements Task<unknown>, TaskContext {
   readonly startedAtMs: number;
   readonly #home: TaskHome;
   readonly #timed: boolean;
-  #state: TaskState = 'running';
+  #outcome: TaskOutcome | undefined = undefined;
   #abort: LazyAbort | undefined = undefined;
   #cancelled: { readonly reason: unknown } | undefined = undefined;
   #timer: Timer | undefined = undefined;
@@ -99,7 +102,7 @@ export class TaskRun implements Task<unknown>, TaskContext {
   }
 
   get state(): TaskState {
-    return this.#state;
+    return this.#outcome ?? 'running';
   }
 
   get scope(): Scope {
@@ -147,7 +150,7 @@ export class TaskRun implements Task<unknown>, TaskContext {
   }
 
   cancel(reason?: unknown): void {
-    if (this.#cancelled !== undefined || this.#state !== 'running') return;
+    if (this.#cancelled !== undefined || this.#outcome !== undefined) return;
     const { where } = this.#home;
     const why = reason ?? createError('ERR_TASK_CANCELLED', { where, task: this.name }, { stack: false });
     this.#cancelled = { reason: why };
@@ -156,7 +159,7 @@ export class TaskRun implements Task<unknown>, TaskContext {
 
   /** Its scope can wait no longer. */
   abandon(reason: unknown): void {
-    if (this.#state !== 'running') return;
+    if (this.#outcome !== undefined) return;
     this.cancel(reason);
     const { where } = this.#home;
     const data = { where, task: this.name };
@@ -189,17 +192,17 @@ export class TaskRun implements Task<unknown>, TaskContext {
     return name === 'AbortError' || (cause !== undefined && cause === reason);
   }
 
-  #settle(state: Exclude<TaskState, 'running'>, value: unknown): void {
-    if (this.#state !== 'running') return;
-    this.#state = state;
+  #settle(outcome: TaskOutcome, value: unknown): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
     this.#timer?.cancel();
     this.#value = value;
     if (this.#result !== undefined) this.#settleResult();
-    this.#home.settled(this, state, state === 'completed' ? undefined : value);
+    this.#home.settled(this, outcome, outcome === 'completed' ? undefined : value);
   }
 
   #settleResult(): void {
-    if (this.#state === 'completed') this.#result?.resolve(this.#value);
+    if (this.#outcome === 'completed') this.#result?.resolve(this.#value);
     else this.#result?.reject(this.#value);
   }
 }
