@@ -5,12 +5,13 @@
  */
 import { spawnSync } from 'node:child_process';
 
-export type Tool = 'python3' | 'erl' | 'chromium';
+export type Tool = 'python3' | 'erl' | 'chromium' | 'perl';
 
 const VERSION_QUESTION: Readonly<Record<Tool, readonly string[]>> = {
   python3: ['--version'],
   erl: ['-noshell', '-eval', 'halt().'],
   chromium: ['--version'],
+  perl: ['-MJSON::PP', '-e1'],
 };
 
 const found = new Map<Tool, boolean>();

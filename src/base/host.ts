@@ -5,6 +5,7 @@
  * Invariant: nothing else in `src/` or `actors/` touches a clock, a timer, randomness, ids or OS processes
  * (`scripts/tidy.ts` enforces it). Nothing else may run code later than through `step`, `yield` and `timer`.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { Random } from './random.ts';
 
 /** A running timer. Cancelling twice, or after it fired, does nothing. */
@@ -69,6 +70,56 @@ export interface ChildPort {
   kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT', group?: boolean): boolean;
 }
 
+/** V8's limits for a thread; what is left out is Node's own. */
+export interface ThreadLimits {
+  readonly maxOldGenerationSizeMb?: number;
+  readonly maxYoungGenerationSizeMb?: number;
+  readonly codeRangeSizeMb?: number;
+  readonly stackSizeMb?: number;
+}
+
+/** What to start as a thread of this process. `env` is the whole environment: nothing is inherited unasked. */
+export interface ThreadSpec {
+  /** A module's `file:` URL, or with `isSource` the code itself (CommonJS). */
+  readonly code: string;
+  readonly isSource: boolean;
+  readonly env: Readonly<Record<string, string>>;
+  readonly argv: readonly string[];
+  readonly workerData?: unknown;
+  readonly limits?: ThreadLimits;
+}
+
+/** How a thread ended. */
+export interface ThreadEnd {
+  readonly code: number;
+  /** We ended it. */
+  readonly killed: boolean;
+  /** What it threw, or why it could not be started. */
+  readonly error?: unknown;
+  readonly outOfMemory: boolean;
+  /** It has not ended: code that is not JavaScript's holds it. Nothing more will be told of it. */
+  readonly stuck: boolean;
+}
+
+/** What the owner of a thread is told, never from within a method of its port. */
+export interface ThreadListeners {
+  message(message: unknown): void;
+  stderr(chunk: Uint8Array, descriptor: 1 | 2): void;
+  /** Exactly once, and last. */
+  ended(end: ThreadEnd): void;
+}
+
+/** A thread that we started. Every method is safe after its end, and then does nothing. */
+export interface ThreadPort {
+  /** @throws DataCloneError for what cannot be copied, before anything is sent */
+  post(message: unknown, transfer?: readonly Transferable[]): void;
+  /** Ends it wherever it is in JavaScript. */
+  kill(): void;
+}
+
+/** What can be moved to a thread instead of copied. */
+export type Transferable = ArrayBuffer | MessagePort;
+
 /** A two-way stream of bytes to another runtime. */
 export interface Channel {
   write(bytes: Uint8Array): boolean;
@@ -116,8 +167,9 @@ export interface Host {
   /** Milliseconds since the Unix epoch; may jump. For people and logs only, never for deciding. */
   wall(): number;
   /**
-   * Runs `fire` once, `delayMs` from now or later; of equal instants, the first set fires first. Any delay is
-   * good, `Infinity` never fires. `fire` must not throw.
+   * Runs `fire` once, `delayMs` from now or later; of equal instants, the first set fires first, but nothing may
+   * depend on that: a simulated host tries the other orders. Any delay is good, `Infinity` never fires. `fire` must
+   * not throw.
    */
   timer(delayMs: number, label: string, fire: () => void, options?: TimerOptions): Timer;
   /** Runs `run` soon, before any I/O; in the order of asking. `run` must not throw. */
@@ -128,6 +180,8 @@ export interface Host {
   /** A fresh id, unique within this host: `kind-1`, `kind-2`, … */
   newId(kind: string): string;
   spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort;
+  /** Starts a thread; what goes wrong in starting it is told through `ended`, later, like any other end. */
+  startThread(spec: ThreadSpec, listeners: ThreadListeners): ThreadPort;
   readonly transport: Transport;
   /** The fault to have at this point, if any; always `undefined` in production. `subject`: whom it would befall. */
   fault(point: string, subject?: string): Fault | undefined;

@@ -20,6 +20,9 @@ import {
   type ProcessSpec,
   STALL_THRESHOLD_MS,
   type StallListener,
+  type ThreadListeners,
+  type ThreadPort,
+  type ThreadSpec,
   type Timer,
   type TimerOptions,
   type Transport,
@@ -27,6 +30,7 @@ import {
 import { integer, resolveOptions } from './options.ts';
 import { createRandom, type Random } from './random.ts';
 import { startProcess } from './real-process.ts';
+import { startThread } from './real-thread.ts';
 import { createRealTransport } from './real-transport.ts';
 import { TimerWheel, type WheelTimer } from './timer-wheel.ts';
 
@@ -96,6 +100,10 @@ class RealHost implements Host {
 
   spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort {
     return startProcess(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run));
+  }
+
+  startThread(spec: ThreadSpec, listeners: ThreadListeners): ThreadPort {
+    return startThread(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run));
   }
 
   fault(_point: string): Fault | undefined {

@@ -46,6 +46,7 @@ export {
   type SimulatedHostOptions,
 } from './simulated-host.ts';
 export { type ProcessScript, SimulatedProcess } from './simulated-process.ts';
+export { SimulatedThread, type ThreadScript } from './simulated-thread.ts';
 export {
   type Check,
   type Command,

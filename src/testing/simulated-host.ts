@@ -17,6 +17,9 @@ import {
   type ProcessSpec,
   STALL_THRESHOLD_MS,
   type StallListener,
+  type ThreadListeners,
+  type ThreadPort,
+  type ThreadSpec,
   type Timer,
   type TimerOptions,
   type Transport,
@@ -25,6 +28,7 @@ import { flag, fn, integer, listOf, resolveOptions } from '../base/options.ts';
 import { createRandom, type Random } from '../base/random.ts';
 import { TimerWheel, type WheelTimer } from '../base/timer-wheel.ts';
 import { type Outside, SimulatedProcess } from './simulated-process.ts';
+import { SimulatedThread } from './simulated-thread.ts';
 import { createSimulatedTransport } from './simulated-transport.ts';
 import { Trace } from './trace.ts';
 
@@ -104,6 +108,8 @@ export class SimulatedHost implements Host, Outside {
   readonly transport: Transport;
   /** What to start for a spec. Left unset, every spawn fails with ENOENT. */
   onSpawn: ((spec: ProcessSpec, listeners: ProcessListeners) => ChildPort) | undefined;
+  /** What to start for a thread's spec. Left unset, every start fails. */
+  onThread: ((spec: ThreadSpec, listeners: ThreadListeners) => ThreadPort) | undefined;
   /** The faults wanted, by point. Default none. */
   faults: FaultPlan = {};
   /** How many decisions were taken so far. */
@@ -205,6 +211,15 @@ export class SimulatedHost implements Host, Outside {
     if (this.onSpawn !== undefined && !enoent) return this.onSpawn(spec, listeners);
     const fails = Object.assign(new Error(`spawn ${spec.command} ENOENT`), { code: 'ENOENT' });
     return new SimulatedProcess(this, listeners, { fails });
+  }
+
+  startThread(spec: ThreadSpec, listeners: ThreadListeners): ThreadPort {
+    const absent = this.fault('process.spawn', spec.code) !== undefined;
+    if (this.onThread !== undefined && !absent) return this.onThread(spec, listeners);
+    const fails = Object.assign(new Error(`Cannot find module '${spec.code}'`), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    });
+    return new SimulatedThread(this, { spec, script: { fails } }, listeners);
   }
 
   fault(point: string, subject?: string): Fault | undefined {

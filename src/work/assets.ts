@@ -13,6 +13,24 @@ const PYTHON_FOLDERS = ['./sdk/', './python/'];
 const PYTHON_SDK = 'troupe_worker.py';
 
 /**
+ * The SDK for Node as a thread loads it: beside this in the built package; from the sources, in what was built from them.
+ */
+const NODE_SDKS = ['./worker.js', '../../dist/worker.js'];
+
+/**
+ * The URL of `troupe/worker`, for code that has no place of its own from which to find the package.
+ *
+ * @throws Error when the package is incomplete.
+ */
+export const nodeSdkUrl = (): string => {
+  for (const file of NODE_SDKS) {
+    const url = new URL(file, import.meta.url);
+    if (existsSync(url)) return url.href;
+  }
+  throw new Error(`troupe: worker.js is missing beside ${import.meta.url}; reinstall the package`);
+};
+
+/**
  * The folder to put on PYTHONPATH so that `import troupe_worker` works.
  *
  * @throws Error when the package is incomplete.

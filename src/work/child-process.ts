@@ -10,9 +10,18 @@ import { createError, plainText, type TroupeError } from '../base/errors.ts';
 import type { ChildPort, Host, ProcessEnd, Timer } from '../base/host.ts';
 import { fits, integer, listOf, ms, object, oneOf, refuse, resolveOptions, text } from '../base/options.ts';
 import { type Launch, type LaunchOptions, planLaunch, verifyLaunch } from './launch.ts';
-import { type ParentMessage, PROTOCOL_VERSION, readWorkerMessage, type WorkerMessage } from './messages.ts';
+import {
+  type Capability,
+  PARENT_CAPABILITIES,
+  type ParentMessage,
+  PROTOCOL_VERSION,
+  readWorkerMessage,
+  type WorkerMessage,
+} from './messages.ts';
+import { PendingJobs } from './pending-jobs.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { cut } from './running-job.ts';
+import { plainValue } from './transfer.ts';
 import { encodeFrame, FrameDecoder, LARGEST_FRAME_BYTES, WIRE_LIMITS } from './wire.ts';
 import type { WorkerJob, WorkerKind, WorkerPort, WorkerPortListeners } from './worker-port.ts';
 
@@ -123,9 +132,10 @@ class ChildProcessPort implements WorkerPort {
   readonly #printed: PrintedLines;
   readonly #child: ChildPort;
   /** What it was given and has not answered. */
-  readonly #jobs = new Set<number>();
+  readonly #jobs = new PendingJobs();
   readonly #pings = new Set<number>();
   #handlers: readonly string[] | undefined;
+  #capabilities: readonly string[] = [];
   /** Why it can be given nothing more, once it cannot. */
   #over: string | undefined;
   #ended = false;
@@ -148,22 +158,35 @@ class ChildProcessPort implements WorkerPort {
       ended: (end) => this.#finish(end),
     });
     const { maxFrameBytes, maxDepth } = limits;
-    const hello = { protocol: PROTOCOL_VERSION, worker: id, maxFrameBytes, maxDepth, capabilities: [] };
-    this.#say({ kind: 'hello', ...hello });
+    const hello = { protocol: PROTOCOL_VERSION, worker: id, maxFrameBytes, maxDepth };
+    this.#say({ kind: 'hello', ...hello, capabilities: PARENT_CAPABILITIES });
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  run({ id, name, args = null, remainingMs }: WorkerJob): void {
+  run({ id, name, args = null, remainingMs, stream }: WorkerJob): void {
     const why = this.#whyNot(id, name);
     if (why !== undefined) throw createError('ERR_JOB_INVALID', { job: name, why });
     const left = remainingMs === Number.POSITIVE_INFINITY ? null : Math.max(0, remainingMs);
-    const message: ParentMessage = { kind: 'run', id, name, args, remainingMs: left };
+    const job: ParentMessage = { kind: 'run', id, name, args: plainValue(args), remainingMs: left };
+    // One that cannot stream gives its result in one piece.
+    const granted = stream !== undefined && this.#can('stream') ? stream : undefined;
+    const message = granted === undefined ? job : { ...job, stream: granted };
     const refusal = this.#write(encodeFrame(message, this.#limits, name));
     if (refusal !== undefined) throw refusal;
-    this.#jobs.add(id);
+    this.#jobs.add(id, granted, name);
+  }
+
+  more(jobId: number, chunks: number): void {
+    if (this.#jobs.grant(jobId, chunks)) this.#say({ kind: 'more', id: jobId, chunks });
+  }
+
+  interrupt(jobId: number, reason: string): void {
+    if (!this.#can('interrupt')) this.cancel(jobId, reason);
+    else if (this.#jobs.has(jobId))
+      this.#say({ kind: 'interrupt', id: jobId, reason: cut(reason, LONGEST_MESSAGE) });
   }
 
   cancel(jobId: number, reason: string): void {
@@ -200,6 +223,10 @@ class ChildProcessPort implements WorkerPort {
     if (this.#jobs.has(id)) return `the worker already runs a job with the id ${id}`;
     if (this.#handlers.includes(name)) return undefined;
     return `the worker has no handler of that name; it has ${this.#handlers.join(', ')}`;
+  }
+
+  #can(capability: Capability): boolean {
+    return this.#capabilities.includes(capability);
   }
 
   #say(message: ParentMessage): void {
@@ -266,10 +293,21 @@ class ChildProcessPort implements WorkerPort {
         if (this.#pings.delete(message.id)) this.#listeners.pong(message.id);
         else this.#listeners.dropped(`a pong to ping ${message.id}, which is not awaited`);
         break;
+      case 'chunk':
+      case 'progress':
+        this.#reported(message);
+        break;
       default:
         if (this.#jobs.delete(message.id)) this.#answered(message);
         else this.#listeners.dropped(`${message.kind} of job ${message.id}, which is not running`);
     }
+  }
+
+  #reported({ kind, id, value }: WorkerMessage & { kind: 'chunk' | 'progress' }): void {
+    if (!this.#jobs.has(id)) this.#listeners.dropped(`${kind} of job ${id}, which is not running`);
+    else if (kind === 'progress') this.#listeners.progress?.(id, value);
+    else if (this.#jobs.spend(id)) this.#listeners.chunk?.(id, value);
+    else this.#breach(`it sent more chunks of job ${id} than it was granted`);
   }
 
   #isReady({ protocol, capabilities, handlers }: WorkerMessage & { kind: 'ready' }): void {
@@ -279,6 +317,7 @@ class ChildProcessPort implements WorkerPort {
       this.#breach(`it speaks version ${protocol} of the protocol, this is version ${PROTOCOL_VERSION}`);
     } else {
       this.#handlers = Object.freeze([...handlers]);
+      this.#capabilities = capabilities;
       const { pid } = this.#child;
       this.#listeners.ready({ pid, version: protocol, capabilities, handlers: this.#handlers });
     }

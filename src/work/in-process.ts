@@ -10,9 +10,11 @@
 import { createError, show } from '../base/errors.ts';
 import type { Host, ProcessEnd } from '../base/host.ts';
 import { fits, fn, refuse, resolveOptions, text } from '../base/options.ts';
-import { PROTOCOL_VERSION } from './messages.ts';
+import { collect, isGenerator, JobStream } from './job-stream.ts';
+import { type Capability, PROTOCOL_VERSION } from './messages.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { type Answer, type JobContext, type JobHandler, RunningJob } from './running-job.ts';
+import { plainValue } from './transfer.ts';
 import type { WorkerJob, WorkerKind, WorkerPort, WorkerPortListeners } from './worker-port.ts';
 
 /** What a handler in this process is given beside its arguments. */
@@ -53,6 +55,7 @@ const FIELDS = {
   name: text,
 };
 const STDERR_LINES = 20;
+const CAPABILITIES: readonly Capability[] = ['stream', 'progress'];
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -94,6 +97,8 @@ interface PortOptions<R> {
 class InProcessJob<R> extends RunningJob implements InProcessContext<R> {
   readonly name: string;
   readonly resource: R;
+  /** Set where a stream is wanted. */
+  stream: JobStream | undefined = undefined;
 
   constructor(name: string, resource: R, options: ConstructorParameters<typeof RunningJob>[0]) {
     super(options);
@@ -101,6 +106,12 @@ class InProcessJob<R> extends RunningJob implements InProcessContext<R> {
     this.resource = resource;
   }
 }
+
+/** What becomes of what a handler gave: a generator's values are a stream, or an array. */
+const settle = (job: InProcessJob<unknown>, outcome: unknown): unknown => {
+  if (!isGenerator(outcome)) return outcome;
+  return job.stream === undefined ? collect(outcome, job) : job.stream.send(outcome);
+};
 
 class InProcessPort<R> implements WorkerPort {
   readonly pid = undefined;
@@ -131,17 +142,25 @@ class InProcessPort<R> implements WorkerPort {
     host.step('worker.create', () => void this.#create());
   }
 
-  run({ id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs }: WorkerJob): void {
+  run(given: WorkerJob): void {
+    const { id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs, stream } = given;
     const handler = this.#settings.handlers.get(name);
     const held = this.#held;
     const takesIt = !this.#ended && !this.#killed && !this.#closing && !this.#jobs.has(id);
     if (!takesIt || handler === undefined || held === undefined) {
       throw createError('ERR_JOB_INVALID', { job: name, why: this.#whyNot(id) });
     }
-    const job = new InProcessJob(name, held.resource, { clock: this.#clock, deadline, log: this.#log });
+    const { progress } = this.#listeners;
+    const job = new InProcessJob(name, held.resource, {
+      clock: this.#clock,
+      deadline,
+      log: this.#log,
+      progress: progress === undefined ? undefined : (value) => this.#progressed(id, value),
+    });
+    if (stream !== undefined) job.stream = new JobStream(job, stream, (value) => this.#chunk(id, value));
     this.#jobs.set(id, job);
     job.begin(
-      () => handler(args, job),
+      () => settle(job, handler(plainValue(args), job)),
       (answer) => this.#answered(id, answer),
     );
   }
@@ -149,6 +168,15 @@ class InProcessPort<R> implements WorkerPort {
   cancel(jobId: number, reason: string): void {
     const job = this.#jobs.get(jobId);
     if (job !== undefined) this.#host.step('worker.cancel', () => job.cancel(reason));
+  }
+
+  interrupt(jobId: number, reason: string): void {
+    this.cancel(jobId, reason);
+  }
+
+  more(jobId: number, chunks: number): void {
+    const stream = this.#jobs.get(jobId)?.stream;
+    if (stream !== undefined) this.#host.step('worker.more', () => stream.grant(chunks));
   }
 
   ping(id: number): void {
@@ -194,7 +222,12 @@ class InProcessPort<R> implements WorkerPort {
     else if (this.#closing) this.#leaveIfIdle();
     else if (!this.#killed) {
       const handlers = Object.freeze([...this.#settings.handlers.keys()]);
-      this.#listeners.ready({ pid: undefined, version: PROTOCOL_VERSION, capabilities: [], handlers });
+      this.#listeners.ready({
+        pid: undefined,
+        version: PROTOCOL_VERSION,
+        capabilities: CAPABILITIES,
+        handlers,
+      });
     }
   }
 
@@ -205,10 +238,21 @@ class InProcessPort<R> implements WorkerPort {
     return `the worker has no handler of that name; it has ${[...this.#settings.handlers.keys()].join(', ')}`;
   }
 
+  #chunk(id: number, value: unknown): void {
+    if (!this.#ended) this.#listeners.chunk?.(id, plainValue(value));
+  }
+
+  /** In a later step: a handler may tell of it at once, while `run` still runs. */
+  #progressed(id: number, value: unknown): void {
+    this.#host.step('worker.progress', () => {
+      if (!this.#ended && this.#jobs.has(id)) this.#listeners.progress?.(id, plainValue(value));
+    });
+  }
+
   #answered(id: number, answer: Answer): void {
     if (this.#ended) return;
     this.#jobs.delete(id);
-    if (answer.kind === 'succeeded') this.#listeners.succeeded(id, answer.value);
+    if (answer.kind === 'succeeded') this.#listeners.succeeded(id, plainValue(answer.value));
     else if (answer.kind === 'failed') this.#listeners.failed(id, answer.failure);
     else this.#listeners.cancelled(id);
     if (this.#closing) this.#leaveIfIdle();

@@ -94,17 +94,26 @@ export const planLaunch = (where: string, options: LaunchOptions): Launch => {
   };
 };
 
-const pathOf = (module: string | URL): string =>
+/** Where a module's file is. */
+export const pathOf = (module: string | URL): string =>
   module instanceof URL || module.startsWith('file:') ? fileURLToPath(module) : resolve(module);
 
-const environmentOf = (language: Language, options: LaunchOptions): Readonly<Record<string, string>> => {
+/** What is allowed of this process's environment, and what is set besides. Reads it now, once. */
+export const allowedEnvironment = ({
+  env: set,
+  passEnv,
+}: Pick<LaunchOptions, 'env' | 'passEnv'>): Record<string, string> => {
   const env: Record<string, string> = Object.create(null) as Record<string, string>;
   const windows = process.platform === 'win32' ? INHERITED_ON_WINDOWS : [];
-  for (const name of [...INHERITED, ...windows, ...options.passEnv]) {
+  for (const name of [...INHERITED, ...windows, ...passEnv]) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
   }
-  Object.assign(env, options.env);
+  return Object.assign(env, set);
+};
+
+const environmentOf = (language: Language, options: LaunchOptions): Readonly<Record<string, string>> => {
+  const env = allowedEnvironment(options);
   env[DESCRIPTORS_VARIABLE] = options.descriptors === 'own' ? '3,4' : 'stdio';
   if (language === 'python') {
     env['PYTHONPATH'] = [pythonSdkFolder(), env['PYTHONPATH']].filter(Boolean).join(delimiter);

@@ -10,6 +10,15 @@
 /** The version of the protocol that this code speaks. */
 export const PROTOCOL_VERSION = 1;
 
+/**
+ * What a side can do beyond the first version, each announcing its own. `stream`: chunks on credit; `progress`: reports of jobs under
+ * way; `interrupt`: breaking into code that does not look.
+ */
+export type Capability = 'stream' | 'progress' | 'interrupt';
+
+/** What this parent takes. */
+export const PARENT_CAPABILITIES: readonly Capability[] = Object.freeze(['stream', 'progress', 'interrupt']);
+
 /** The environment variable that tells a worker where to converse: `3,4` (in and out), or `stdio`. */
 export const DESCRIPTORS_VARIABLE = 'TROUPE_PROTOCOL_FDS';
 
@@ -31,7 +40,11 @@ export type ParentMessage =
       readonly args: unknown;
       /** `null`: no deadline. */
       readonly remainingMs: number | null;
+      /** Chunks that may be sent at once; left out, the result is wanted in one piece. Only to whom `stream` is known. */
+      readonly stream?: number | undefined;
     }
+  | { readonly kind: 'more'; readonly id: number; readonly chunks: number }
+  | { readonly kind: 'interrupt'; readonly id: number; readonly reason: string }
   | { readonly kind: 'cancel'; readonly id: number; readonly reason: string }
   | { readonly kind: 'ping'; readonly id: number }
   | { readonly kind: 'shutdown' };
@@ -54,6 +67,8 @@ export type WorkerMessage =
       readonly traceback: string;
     }
   | { readonly kind: 'cancelled'; readonly id: number }
+  | { readonly kind: 'chunk'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'progress'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'pong'; readonly id: number }
   | { readonly kind: 'log'; readonly level: string; readonly text: string };
 
@@ -79,12 +94,19 @@ const budget: Predicate = [
   (value) => value === null || (typeof value === 'number' && value >= 0),
 ];
 
+const optional = ([expected, fits]: Predicate): Predicate => [
+  expected,
+  (value) => value === undefined || fits(value),
+];
+
 const FROM_PARENT: Shapes = new Map([
   [
     'hello',
     { protocol: count, worker: string, maxFrameBytes: count, maxDepth: count, capabilities: strings },
   ],
-  ['run', { id: count, name: string, args: present, remainingMs: budget }],
+  ['run', { id: count, name: string, args: present, remainingMs: budget, stream: optional(count) }],
+  ['more', { id: count, chunks: count }],
+  ['interrupt', { id: count, reason: string }],
   ['cancel', { id: count, reason: string }],
   ['ping', { id: count }],
   ['shutdown', {}],
@@ -95,6 +117,8 @@ const FROM_WORKER: Shapes = new Map([
   ['result', { id: count, value: present }],
   ['error', { id: count, type: string, message: string, traceback: string }],
   ['cancelled', { id: count }],
+  ['chunk', { id: count, value: present }],
+  ['progress', { id: count, value: present }],
   ['pong', { id: count }],
   ['log', { level: string, text: string }],
 ]);

@@ -1,6 +1,6 @@
 /**
  * One job under a handler of ours: what the handler is given, and what became of it. Used wherever JavaScript
- * runs jobs: in a worker process by the SDK, and in this process by `in-process.ts`.
+ * runs jobs: in a worker process or thread by the SDK, and in this process by `in-process.ts`.
  *
  * Invariant: a job has exactly one answer, and whatever a handler throws becomes one. The signal costs
  * nothing until it is read.
@@ -14,10 +14,17 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export interface JobContext {
   /** Aborts when the job is cancelled or the worker shuts down. Honour it, or the worker is killed. */
   readonly signal: AbortSignal;
+  /**
+   * Whether it was told to stop. For loops that never await: in a thread this sees a cancellation though the loop holds the thread;
+   * elsewhere it can only see what arrived before. Cheap enough to ask each time round.
+   */
+  readonly cancelled: boolean;
   /** What is left of the job's deadline at the moment of reading, ms; `Infinity` without one. */
   readonly remainingMs: number;
   /** Puts a line into the service's log. Default level `info`. */
   log(text: string, level?: LogLevel): void;
+  /** Tells the caller how far it is; anything that a result could be. What cannot be sent fails the job. */
+  progress(value: unknown): void;
 }
 
 /**
@@ -39,6 +46,10 @@ export interface RunningJobOptions {
   /** An instant of that clock; `Infinity` without one. */
   readonly deadline: number;
   readonly log: (text: string, level: LogLevel) => void;
+  /** Left out, nobody is told. */
+  readonly progress?: ((value: unknown) => void) | undefined;
+  /** Takes note of what the parent has said meanwhile, where that is possible without giving up the thread. */
+  readonly look?: (() => void) | undefined;
 }
 
 /** Causes followed in a traceback. */
@@ -51,19 +62,28 @@ export class RunningJob implements JobContext {
   readonly #clock: () => number;
   readonly #deadline: number;
   readonly #log: (text: string, level: LogLevel) => void;
+  readonly #progress: ((value: unknown) => void) | undefined;
+  readonly #look: (() => void) | undefined;
   #bound: JobContext['log'] | undefined;
   #controller: AbortController | undefined;
   #cancelled = false;
 
-  constructor({ clock, deadline, log }: RunningJobOptions) {
+  constructor({ clock, deadline, log, progress, look }: RunningJobOptions) {
     this.#clock = clock;
     this.#deadline = deadline;
     this.#log = log;
+    this.#progress = progress;
+    this.#look = look;
   }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
+  }
+
+  get cancelled(): boolean {
+    this.#look?.();
+    return this.#cancelled;
   }
 
   get remainingMs(): number {
@@ -74,6 +94,11 @@ export class RunningJob implements JobContext {
   get log(): JobContext['log'] {
     this.#bound ??= (text, level = 'info') => this.#log(String(text), level);
     return this.#bound;
+  }
+
+  /** Made on reading, for the same reason. */
+  get progress(): JobContext['progress'] {
+    return (value) => this.#progress?.(value);
   }
 
   /** Aborts the signal. Once is enough. */

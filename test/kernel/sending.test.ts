@@ -22,6 +22,7 @@ const productionHost = (host: SimulatedHost, msPerLook: number): Host => {
     random: host.random,
     newId: (kind) => host.newId(kind),
     spawn: (spec, listeners) => host.spawn(spec, listeners),
+    startThread: (spec, listeners) => host.startThread(spec, listeners),
     transport: host.transport,
     fault: () => undefined,
     onStall: (listener) => host.onStall(listener),

@@ -53,7 +53,14 @@ describe('the port of a worker process', () => {
   it('speaks first: hello with its version and limits', async () => {
     const { heard } = await setUp({ maxFrameBytes: 5_000, maxDepth: 9 });
     expect(heard()).toEqual([
-      { kind: 'hello', protocol: 1, worker: 'worker-1', maxFrameBytes: 5_000, maxDepth: 9, capabilities: [] },
+      {
+        kind: 'hello',
+        protocol: 1,
+        worker: 'worker-1',
+        maxFrameBytes: 5_000,
+        maxDepth: 9,
+        capabilities: ['stream', 'progress', 'interrupt'],
+      },
     ]);
   });
 
@@ -75,6 +82,63 @@ describe('the port of a worker process', () => {
     ]);
   });
 
+  it('takes chunks as far as they were granted, and what comes beyond as a breach', async () => {
+    const { worker, say, heard } = await setUp();
+    await say({ ...READY, capabilities: ['stream', 'progress'] });
+    worker.port.run({ id: 1, name: 'count', args: null, remainingMs: 1, stream: 2 });
+    worker.port.run({ id: 2, name: 'count', args: null, remainingMs: 1 });
+    worker.port.more?.(1, 1);
+    worker.port.more?.(2, 9);
+    worker.port.more?.(3, 9);
+    worker.port.interrupt?.(1, 'enough');
+    expect(heard().slice(1)).toEqual([
+      { kind: 'run', id: 1, name: 'count', args: null, remainingMs: 1, stream: 2 },
+      { kind: 'run', id: 2, name: 'count', args: null, remainingMs: 1 },
+      { kind: 'more', id: 1, chunks: 1 },
+      { kind: 'cancel', id: 1, reason: 'enough' },
+    ]);
+    await say(
+      ...['a', 'b', 'c'].map((value) => ({ kind: 'chunk', id: 1, value })),
+      { kind: 'progress', id: 2, value: 0.5 },
+      { kind: 'chunk', id: 9, value: 1 },
+      { kind: 'progress', id: 9, value: 1 },
+    );
+    expect(worker.told.slice(1)).toEqual([
+      ['chunk', 1, 'a'],
+      ['chunk', 1, 'b'],
+      ['chunk', 1, 'c'],
+      ['progress', 2, 0.5],
+      ['dropped', 'chunk of job 9, which is not running'],
+      ['dropped', 'progress of job 9, which is not running'],
+    ]);
+    await say({ kind: 'chunk', id: 1, value: 'd' });
+    expect(worker.all('broke')[0]?.[1].message).toContain('more chunks of job 1 than it was granted');
+    expect(kinds(worker).at(-1)).toBe('ended');
+  });
+
+  it('asks nothing of a worker that it has not announced: no stream, no interruption', async () => {
+    const { worker, say, heard } = await setUp();
+    await say(READY);
+    worker.port.run({ id: 1, name: 'count', args: null, remainingMs: 1, stream: 2 });
+    worker.port.more?.(1, 1);
+    worker.port.interrupt?.(1, 'enough');
+    expect(heard().slice(1)).toEqual([
+      { kind: 'run', id: 1, name: 'count', args: null, remainingMs: 1 },
+      { kind: 'cancel', id: 1, reason: 'enough' },
+    ]);
+    await say({ kind: 'chunk', id: 1, value: 1 });
+    expect(kinds(worker).slice(1)).toEqual(['broke', 'ended']);
+  });
+
+  it('interrupts one that can be', async () => {
+    const { worker, say, heard } = await setUp();
+    await say({ ...READY, capabilities: ['interrupt'] });
+    worker.port.run({ id: 1, name: 'count', args: null, remainingMs: 1 });
+    worker.port.interrupt?.(1, 'enough');
+    worker.port.interrupt?.(2, 'enough');
+    expect(heard().slice(2)).toEqual([{ kind: 'interrupt', id: 1, reason: 'enough' }]);
+  });
+
   it('tells each answer once; what nobody waits for is dropped', async () => {
     const { worker, say } = await setUp();
     await say(READY);
@@ -88,7 +152,7 @@ describe('the port of a worker process', () => {
       { kind: 'cancelled', id: 4 },
       { kind: 'pong', id: 1 },
       { kind: 'pong', id: 1 },
-      { kind: 'progress', id: 1, of: 'a later version' },
+      { kind: 'forecast', id: 1, of: 'a later version' },
       { kind: 'log', level: 'warn', text: 'noted' },
     );
     expect(worker.told.slice(1)).toEqual([
@@ -99,7 +163,7 @@ describe('the port of a worker process', () => {
       ['dropped', 'cancelled of job 4, which is not running'],
       ['pong', 1],
       ['dropped', 'a pong to ping 1, which is not awaited'],
-      ['dropped', 'a message of the unknown kind "progress"'],
+      ['dropped', 'a message of the unknown kind "forecast"'],
       ['stderr', 'warn: noted'],
     ]);
   });

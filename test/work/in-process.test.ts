@@ -55,7 +55,7 @@ describe('a worker in this process', () => {
     expect(worker.told).toEqual([]);
     await host.settle();
     const [, info] = worker.all('ready')[0] as readonly ['ready', unknown];
-    expect(info).toMatchObject({ pid: undefined, version: 1, capabilities: [] });
+    expect(info).toMatchObject({ pid: undefined, version: 1, capabilities: ['stream', 'progress'] });
   });
 
   it('runs handlers with its resource, and never within run', async () => {

@@ -5,6 +5,7 @@ import type { Host } from '../../src/base/host.ts';
 import type {
   WorkerEnd,
   WorkerFailure,
+  WorkerJob,
   WorkerKind,
   WorkerPort,
   WorkerPortListeners,
@@ -19,6 +20,9 @@ export type Told =
   | readonly ['succeeded', number, unknown]
   | readonly ['failed', number, WorkerFailure]
   | readonly ['cancelled', number]
+  | readonly ['chunk', number, unknown]
+  | readonly ['progress', number, unknown]
+  | readonly ['outgrown', number]
   | readonly ['pong', number]
   | readonly ['stderr', string]
   | readonly ['broke', TroupeError]
@@ -41,6 +45,9 @@ export class WatchedWorker implements WorkerPortListeners {
   succeeded = (jobId: number, value: unknown): void => this.#hear(['succeeded', jobId, value]);
   failed = (jobId: number, failure: WorkerFailure): void => this.#hear(['failed', jobId, failure]);
   cancelled = (jobId: number): void => this.#hear(['cancelled', jobId]);
+  chunk = (jobId: number, value: unknown): void => this.#hear(['chunk', jobId, value]);
+  progress = (jobId: number, value: unknown): void => this.#hear(['progress', jobId, value]);
+  outgrown = (residentBytes: number): void => this.#hear(['outgrown', residentBytes]);
   pong = (id: number): void => this.#hear(['pong', id]);
   stderr = (line: string): void => this.#hear(['stderr', line]);
   broke = (error: TroupeError): void => this.#hear(['broke', error]);
@@ -79,9 +86,14 @@ export class WatchedWorker implements WorkerPortListeners {
   }
 
   /** Gives it a job and returns its id. */
-  start(name: string, args: unknown = {}, remainingMs = Number.POSITIVE_INFINITY): number {
+  start(
+    name: string,
+    args: unknown = {},
+    remainingMs = Number.POSITIVE_INFINITY,
+    more: Partial<WorkerJob> = {},
+  ): number {
     const id = this.#nextJob++;
-    this.port.run({ id, name, args, remainingMs });
+    this.port.run({ id, name, args, remainingMs, ...more });
     return id;
   }
 

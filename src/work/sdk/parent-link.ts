@@ -3,16 +3,24 @@
  * on descriptor 0.
  *
  * Invariants: a frame is written whole before `send` returns, so that no exit can cut it; when the parent is
- * gone this process goes too, with all it has started, even while its event loop is held by a job. It knows
- * frames, not messages.
+ * gone this process goes too, with all it has started, even while its event loop is held by a job. What the messages ask for is
+ * the business of whoever serves.
  */
 import type { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
-import { DESCRIPTORS_VARIABLE } from '../messages.ts';
-import { FrameDecoder, type WireLimits } from '../wire.ts';
+import {
+  DESCRIPTORS_VARIABLE,
+  type ParentMessage,
+  PROTOCOL_VERSION,
+  readParentMessage,
+  type WorkerMessage,
+} from '../messages.ts';
+import { plainValue } from '../transfer.ts';
+import { encodeFrame, FrameDecoder, LARGEST_FRAME_BYTES, WIRE_LIMITS, type WireLimits } from '../wire.ts';
+import type { Link, LinkListeners } from './link.ts';
 
 /** Where sysexits.h puts a remote that broke the protocol. */
 const EXIT_PROTOCOL = 76;
@@ -21,27 +29,31 @@ const FULL_PIPE_MS = 1;
 /** How long after its parent's end a process may take for its exit hooks, ms. */
 const ORPHAN_GRACE_MS = 500;
 
-/** What the owner of a link is told. */
-export interface ParentLinkListeners {
-  message(message: Readonly<Record<string, unknown>>): void;
-  /** The parent ended the input; `true` means that this was to be expected. */
-  expectsEnd(): boolean;
-}
+/** What is taken from a parent: it is trusted to keep to its own limits, which may be any. */
+const FROM_PARENT: WireLimits = { maxFrameBytes: LARGEST_FRAME_BYTES, maxDepth: 1_000 };
+/** A character may take six bytes, escaped; the rest of the message needs some too. */
+const BYTES_PER_CHARACTER = 8;
 
-export class ParentLink {
+export class ParentLink implements Link {
+  readonly pid = process.pid;
   readonly #output: number;
+  readonly #listeners: LinkListeners;
+  /** What may be said, as the parent told. */
+  #limits: WireLimits = WIRE_LIMITS;
+  #greeted = false;
 
   /** @throws Error when this process was not started by a pool. */
-  constructor(limits: WireLimits, listeners: ParentLinkListeners) {
+  constructor(listeners: LinkListeners) {
     const [input, output] = takeDescriptors();
     this.#output = output;
-    const decoder = new FrameDecoder(limits, (message) => listeners.message(message));
+    this.#listeners = listeners;
+    const decoder = new FrameDecoder(FROM_PARENT, (message) => this.#heard(readParentMessage(message)));
     const stream = new Socket({ fd: input, readable: true, writable: false });
     stream.on('data', (chunk: Buffer) => {
       try {
         decoder.push(chunk);
       } catch (error) {
-        this.breach((error as Error).message);
+        breach((error as Error).message);
       }
     });
     const ended = () => {
@@ -51,8 +63,40 @@ export class ParentLink {
     stream.on('error', ended);
   }
 
+  get longestLog(): number {
+    return Math.floor(this.#limits.maxFrameBytes / BYTES_PER_CHARACTER) - 1;
+  }
+
+  say(message: WorkerMessage, job?: string): void {
+    const plain = 'value' in message ? { ...message, value: plainValue(message.value) } : message;
+    this.#send(encodeFrame(plain, this.#limits, job));
+  }
+
+  serving(): void {
+    this.#watchLifeline();
+  }
+
+  leave(): void {
+    process.stdout.write('', () => process.stderr.write('', () => process.exit(0)));
+  }
+
+  #heard(message: ReturnType<typeof readParentMessage>): void {
+    if (message.kind === '!') breach(message.why);
+    else if (message.kind === 'hello') this.#greet(message);
+    // Kinds that this version does not know are ignored: that is the rule of versions.
+    else if (message.kind !== '?') this.#listeners.ordered(message);
+  }
+
+  #greet({ protocol, maxFrameBytes, maxDepth }: ParentMessage & { kind: 'hello' }): void {
+    if (protocol !== PROTOCOL_VERSION) breach(`it speaks version ${protocol}, this is ${PROTOCOL_VERSION}`);
+    if (this.#greeted) breach('it said hello twice');
+    this.#greeted = true;
+    this.#limits = { maxFrameBytes, maxDepth };
+    this.#listeners.greeted();
+  }
+
   /** Writes a frame whole. It waits for a parent that is slow to read: that is the backpressure. */
-  send(frame: Uint8Array): void {
+  #send(frame: Uint8Array): void {
     let written = 0;
     while (written < frame.length) {
       try {
@@ -65,7 +109,7 @@ export class ParentLink {
   }
 
   /** Watches the lifeline from a thread of its own, for the times when a job holds this one. */
-  watchLifeline(): void {
+  #watchLifeline(): void {
     const thread = new Worker(LIFELINE_SOURCE, {
       eval: true,
       execArgv: [],
@@ -77,18 +121,13 @@ export class ParentLink {
     thread.on('error', () => {});
     thread.unref();
   }
-
-  /** Ends this process because its parent does not speak the protocol. */
-  breach(why: string): void {
-    writeSync(2, `troupe worker: the parent broke the protocol: ${why}\n`);
-    process.exit(EXIT_PROTOCOL);
-  }
-
-  /** Ends this process after its outputs have taken what was printed. */
-  leave(): void {
-    process.stdout.write('', () => process.stderr.write('', () => process.exit(0)));
-  }
 }
+
+/** Ends this process because its parent does not speak the protocol. */
+const breach = (why: string): never => {
+  writeSync(2, `troupe worker: the parent broke the protocol: ${why}\n`);
+  process.exit(EXIT_PROTOCOL);
+};
 
 const takeDescriptors = (): readonly [number, number] => {
   const named = process.env[DESCRIPTORS_VARIABLE];

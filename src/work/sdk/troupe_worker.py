@@ -8,8 +8,9 @@
     serve_worker({"count": count})
 
 Handlers take the job's arguments and a :class:`JobContext`. Plain functions run in the main thread, one after another;
-coroutine functions run side by side on an event loop of their own. Meanwhile a reader thread answers pings and takes
-cancellations, so a busy handler is not taken for a dead one.
+coroutine functions run side by side on an event loop of their own. Generators, of either sort, give a stream where the caller
+asked for one, else a list. Meanwhile a reader thread answers pings and takes cancellations, so a busy handler is not taken for a
+dead one; an interruption breaks into a plain function wherever Python code runs.
 
 Kept true throughout: the protocol has descriptors of its own and fd 1 is one that goes to the service's log,
 so that nothing that is printed can corrupt it; what handlers start does not inherit them; a frame is written
@@ -49,13 +50,14 @@ class Cancelled(Exception):
 class JobContext:
     """What a handler is given beside its arguments."""
 
-    def __init__(self, remaining_ms, log):
+    def __init__(self, remaining_ms, log, progress):
         #: Set when the job is cancelled or the worker shuts down. Honour it, or the worker is killed.
         self.cancelled = threading.Event()
         #: Why it was cancelled, once it was.
         self.reason = None
         self._deadline = None if remaining_ms is None else time.monotonic() + remaining_ms / 1_000
         self._log = log
+        self._progress = progress
 
     @property
     def remaining_ms(self):
@@ -73,17 +75,30 @@ class JobContext:
         """Puts a line into the service's log. Levels: debug, info, warn, error."""
         self._log(str(text), level)
 
+    def progress(self, value):
+        """Tells the caller how far the job is: any JSON. What cannot be sent fails the job."""
+        self._progress(value)
+
+
+class _Interrupted(BaseException):
+    """Raised inside a plain function that is broken into; no ``except Exception`` of its own holds it."""
+
 
 class _Job:
-    def __init__(self, job_id, handler, args, context):
+    def __init__(self, job_id, handler, args, granted):
         self.id = job_id
         self.handler = handler
         self.args = args
-        self.context = context
+        self.context = None
         self.task = None
+        self.interrupted = False
+        #: Chunks that may be sent; None where no stream was asked for.
+        self.granted = granted
+        self.grants = threading.Condition()
+        self.granted_async = None
 
 
-class _Unsendable(Exception):
+class InvalidResult(Exception):
     """A value that would not arrive as it is."""
 
 
@@ -109,6 +124,10 @@ class _Served:
         self._jobs_lock = threading.Lock()
         self._waiting = queue.SimpleQueue()
         self._loop = None
+        #: The plain function that the main thread runs.
+        self._current = None
+        self._was_interrupted = False
+        self._capabilities = ["stream", "progress"]
         self._greeted = False
         self._leaving = False
         self._max_frame_bytes = 10 * 1_048_576
@@ -123,20 +142,74 @@ class _Served:
     # The main thread: plain functions, one after another.
 
     def serve(self):
+        try:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+            self._capabilities.append("interrupt")
+        except ValueError:  # Not called from the main thread: nothing can break into it.
+            pass
         threading.Thread(target=self._read, name="troupe-reader", daemon=True).start()
         while True:
             job = self._waiting.get()
             if job is None:
                 return
             try:
-                job.context.check()
-                value = job.handler(job.args, job.context)
-                if inspect.isawaitable(value):  # A partial or a lambda around a coroutine function.
-                    value = asyncio.run_coroutine_threadsafe(_awaiting(value), self._event_loop()).result()
+                self._current = job
+                value = self._call(job)
+                self._current = None
+            except _Interrupted as error:
+                self._current = None
+                self._failed(job, error)
             except Exception as error:
+                self._current = None
                 self._failed(job, error)
             else:
                 self._succeeded(job, value)
+
+    def _call(self, job):
+        job.context.check()
+        if job.interrupted:
+            raise _Interrupted()
+        value = job.handler(job.args, job.context)
+        if inspect.isasyncgen(value):
+            value = self._stream_async(job, value)
+        if inspect.isawaitable(value):  # A partial or a lambda around a coroutine function.
+            return asyncio.run_coroutine_threadsafe(_awaiting(value), self._event_loop()).result()
+        if inspect.isgenerator(value):
+            return self._stream(job, value)
+        return value
+
+    def _stream(self, job, generator):
+        """Sends what a generator yields, as far as that is granted; without a stream, the list of it."""
+        collected = []
+        result = None
+        try:
+            while True:
+                try:
+                    value = next(generator)
+                except StopIteration as stop:
+                    result = stop.value
+                    break
+                if job.granted is None:
+                    collected.append(value)
+                else:
+                    with job.grants:
+                        job.grants.wait_for(lambda: job.granted > 0 or job.context.cancelled.is_set())
+                        job.granted -= 1
+                    job.context.check()
+                    self._report(job, "chunk", value)
+                job.context.check()
+        finally:
+            generator.close()
+        return collected if job.granted is None else result
+
+    def _on_interrupt(self, number, frame):
+        """In the main thread, between two steps of whatever it runs."""
+        job = self._current
+        if job is not None and job.interrupted:
+            raise _Interrupted()
+        if not self._was_interrupted:
+            signal.default_int_handler(number, frame)
+        # It came too late: that job is over.
 
     # The reader thread: whatever the parent says.
 
@@ -179,6 +252,16 @@ class _Served:
                 job = self._jobs.get(message["id"])
             if job is not None:
                 self._cancel(job, message["reason"])
+        elif kind == "interrupt":
+            with self._jobs_lock:
+                job = self._jobs.get(message["id"])
+            if job is not None:
+                self._interrupt(job, message["reason"])
+        elif kind == "more":
+            with self._jobs_lock:
+                job = self._jobs.get(message["id"])
+            if job is not None and job.granted is not None:
+                self._grant(job, message["chunks"])
         elif kind == "hello":
             self._greet(message)
         elif kind == "shutdown":
@@ -196,7 +279,7 @@ class _Served:
                 "kind": "ready",
                 "protocol": PROTOCOL_VERSION,
                 "pid": os.getpid(),
-                "capabilities": [],
+                "capabilities": self._capabilities,
                 "handlers": list(self._handlers),
             }
         )
@@ -208,13 +291,13 @@ class _Served:
             text = "no handler %s" % (message["name"][:200],)
             self._say_error(job_id, "UnknownHandler", text, "")
             return
-        context = JobContext(message["remainingMs"], self._log)
-        job = _Job(job_id, handler, message["args"], context)
+        job = _Job(job_id, handler, message["args"], message.get("stream"))
+        job.context = JobContext(
+            message["remainingMs"], self._log, lambda value: self._report(job, "progress", value)
+        )
         with self._jobs_lock:
             self._jobs[job_id] = job
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)
-        ):
+        if _is_async(handler) or _is_async(getattr(handler, "__call__", None)):
             loop = self._event_loop()
             loop.call_soon_threadsafe(self._start_task, loop, job)
         else:
@@ -223,8 +306,24 @@ class _Served:
     def _cancel(self, job, reason):
         job.context.reason = reason
         job.context.cancelled.set()
+        with job.grants:
+            job.grants.notify_all()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(lambda: job.task is not None and job.task.cancel())
+
+    def _interrupt(self, job, reason):
+        job.interrupted = True
+        self._was_interrupted = True
+        self._cancel(job, reason)
+        if self._current is job:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def _grant(self, job, chunks):
+        with job.grants:
+            job.granted += chunks
+            job.grants.notify_all()
+        if self._loop is not None and job.granted_async is not None:
+            self._loop.call_soon_threadsafe(job.granted_async.set)
 
     def _leave(self):
         self._leaving = True
@@ -258,7 +357,8 @@ class _Served:
 
     async def _await(self, job):
         try:
-            value = await job.handler(job.args, job.context)
+            value = job.handler(job.args, job.context)
+            value = await (self._stream_async(job, value) if inspect.isasyncgen(value) else value)
         except asyncio.CancelledError as error:
             self._failed(job, error)
         except Exception as error:
@@ -266,7 +366,34 @@ class _Served:
         else:
             self._succeeded(job, value)
 
+    async def _stream_async(self, job, generator):
+        collected = []
+        job.granted_async = asyncio.Event()
+        try:
+            async for value in generator:
+                if job.granted is None:
+                    collected.append(value)
+                    continue
+                while job.granted == 0:
+                    job.granted_async.clear()
+                    if job.granted == 0:
+                        await job.granted_async.wait()
+                with job.grants:
+                    job.granted -= 1
+                self._report(job, "chunk", value)
+        finally:
+            await generator.aclose()
+        return collected if job.granted is None else None
+
     # Answers.
+
+    def _report(self, job, kind, value):
+        self._check(value, self._max_depth - 1, "value")
+        try:
+            frame = self._frame({"kind": kind, "id": job.id, "value": value})
+        except (TypeError, ValueError) as error:
+            raise InvalidResult("%s cannot be sent: %s" % (kind, error)) from None
+        self._write(frame)
 
     def _succeeded(self, job, value):
         try:
@@ -280,7 +407,7 @@ class _Served:
 
     def _failed(self, job, error):
         cancelled = job.context.cancelled.is_set()
-        if cancelled and isinstance(error, (Cancelled, asyncio.CancelledError)):
+        if cancelled and isinstance(error, (Cancelled, asyncio.CancelledError, _Interrupted)):
             self._finish(job, lambda: self._say({"kind": "cancelled", "id": job.id}))
             return
         trace = "".join(traceback.format_exception(type(error), error, _without_ours(error.__traceback__)))
@@ -305,7 +432,7 @@ class _Served:
         }
         try:
             frame = self._frame(message)
-        except _Unsendable:
+        except InvalidResult:
             frame = self._frame(dict(message, message=_cut(text, 100), traceback=""))
         self._write(frame)
 
@@ -328,7 +455,7 @@ class _Served:
             data = json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
         if len(data) > self._max_frame_bytes:
             limit = self._max_frame_bytes
-            raise _Unsendable("a frame of %d bytes exceeds the limit of %d" % (len(data), limit))
+            raise InvalidResult("a frame of %d bytes exceeds the limit of %d" % (len(data), limit))
         return struct.pack(">I", len(data)) + data
 
     def _check(self, value, depth, where):
@@ -340,10 +467,10 @@ class _Served:
         else:
             return
         if depth == 0:
-            raise _Unsendable("%s nests too deeply, or in a circle" % (where,))
+            raise InvalidResult("%s nests too deeply, or in a circle" % (where,))
         for key, item in items:
             if key in _FORBIDDEN_KEYS:
-                raise _Unsendable("%s.%s is a key that is never sent" % (where, key))
+                raise InvalidResult("%s.%s is a key that is never sent" % (where, key))
             if isinstance(item, (dict, list, tuple)):
                 self._check(item, depth - 1, "%s.%s" % (where, key))
 
@@ -414,6 +541,10 @@ def _flush():
             stream.flush()
         except (OSError, ValueError):
             pass
+
+
+def _is_async(function):
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 async def _awaiting(awaitable):

@@ -1,37 +1,33 @@
 /**
- * `troupe/worker`: what a worker process in Node imports to serve jobs.
+ * `troupe/worker`: what a worker in Node imports to serve jobs, be it a process or a thread.
  *
  * Invariants: whatever handlers print goes to the service's log and never into the protocol; a job is
- * answered once; an uncaught error ends this process with its stack on stderr, as anywhere in Node: the pool
+ * answered once; an uncaught error ends this process or thread with its stack on stderr, as anywhere in Node: the pool
  * replaces it. It has no state beyond the jobs it runs, and nothing of the runtime but the wire.
  */
-import process from 'node:process';
+import { isMainThread } from 'node:worker_threads';
 import { isTroupeError } from '../../base/errors.ts';
-import { type ParentMessage, PROTOCOL_VERSION, readParentMessage, type WorkerMessage } from '../messages.ts';
-import {
-  type Answer,
-  cut,
-  type JobContext,
-  type JobHandler,
-  type LogLevel,
-  RunningJob,
-} from '../running-job.ts';
-import { encodeFrame, LARGEST_FRAME_BYTES, WIRE_LIMITS, type WireLimits } from '../wire.ts';
+import { collect, isGenerator, JobStream } from '../job-stream.ts';
+import { type Capability, PROTOCOL_VERSION } from '../messages.ts';
+import { type Answer, cut, type JobHandler, type LogLevel, RunningJob } from '../running-job.ts';
+import type { Link, LinkListeners, Order } from './link.ts';
 import { ParentLink } from './parent-link.ts';
+import { clock, ThreadLink } from './thread-link.ts';
 
 export type { JobContext, JobHandler, LogLevel } from '../running-job.ts';
+export { transfer } from '../transfer.ts';
 
 /** The jobs that a worker takes, by name. */
 export type WorkerHandlers = Readonly<Record<string, JobHandler>>;
 
-/** What is taken from a parent: it is trusted to keep to its own limits, which may be any. */
-const FROM_PARENT: WireLimits = { maxFrameBytes: LARGEST_FRAME_BYTES, maxDepth: 1_000 };
+const CAPABILITIES: readonly Capability[] = ['stream', 'progress'];
 
 /** Characters of a line for the log. */
 const LONGEST_LOG = 8_192;
 
 /**
- * Serves jobs until the parent says shutdown or is gone. Call it once, at the top of the worker's module.
+ * Serves jobs until the parent says shutdown or is gone. Call it once, at the top of the worker's module. A handler that is a
+ * generator gives its values as a stream where the caller asked for one, else as one array.
  *
  * @example serveWorker({ async count({ text }, { signal }) { return text.length; } });
  * @throws TypeError for handlers that are none, Error when this process was not started by a pool.
@@ -46,133 +42,94 @@ export const serveWorker = (handlers: WorkerHandlers): void => {
   new Served(named);
 };
 
-/** Milliseconds of a clock that never goes back. */
-const clock = (): number => {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1_000 + nanoseconds / 1_000_000;
-};
-
-class Served {
+class Served implements LinkListeners {
   readonly #handlers: ReadonlyMap<string, JobHandler>;
-  readonly #link: ParentLink;
-  readonly #jobs = new Map<number, RunningJob>();
-  /** What may be said, as the parent told. */
-  #limits: WireLimits = WIRE_LIMITS;
-  #greeted = false;
+  readonly #link: Link;
+  readonly #jobs = new Map<number, Serving>();
   #leaving = false;
 
   constructor(handlers: ReadonlyMap<string, JobHandler>) {
     this.#handlers = handlers;
-    this.#link = new ParentLink(FROM_PARENT, {
-      message: (message) => this.#heard(readParentMessage(message)),
-      expectsEnd: () => this.#leaving,
-    });
+    this.#link = isMainThread ? new ParentLink(this) : new ThreadLink(this);
   }
 
-  #heard(message: ReturnType<typeof readParentMessage>): void {
-    switch (message.kind) {
-      case '!':
-        this.#link.breach(message.why);
-        break;
-      case '?':
-        break;
-      case 'hello':
-        this.#greet(message);
-        break;
+  expectsEnd(): boolean {
+    return this.#leaving;
+  }
+
+  greeted(): void {
+    const { pid } = this.#link;
+    const handlers = [...this.#handlers.keys()];
+    this.#link.say({ kind: 'ready', protocol: PROTOCOL_VERSION, pid, capabilities: CAPABILITIES, handlers });
+    this.#link.serving();
+  }
+
+  ordered(order: Order): void {
+    switch (order.kind) {
       case 'run':
-        void this.#run(message);
+        this.#run(order);
         break;
       case 'cancel':
-        this.#jobs.get(message.id)?.cancel(message.reason);
+      case 'interrupt':
+        this.#jobs.get(order.id)?.cancel(order.reason);
+        break;
+      case 'more':
+        this.#jobs.get(order.id)?.stream?.grant(order.chunks);
         break;
       case 'ping':
-        this.#say({ kind: 'pong', id: message.id });
+        this.#link.say({ kind: 'pong', id: order.id });
         break;
       case 'shutdown':
         this.#leave();
     }
   }
 
-  #greet({ protocol, maxFrameBytes, maxDepth }: ParentMessage & { kind: 'hello' }): void {
-    if (protocol !== PROTOCOL_VERSION)
-      this.#link.breach(`it speaks version ${protocol}, this is ${PROTOCOL_VERSION}`);
-    if (this.#greeted) this.#link.breach('it said hello twice');
-    this.#greeted = true;
-    this.#limits = { maxFrameBytes, maxDepth };
-    this.#say({
-      kind: 'ready',
-      protocol: PROTOCOL_VERSION,
-      pid: process.pid,
-      capabilities: [],
-      handlers: [...this.#handlers.keys()],
-    });
-    this.#link.watchLifeline();
-  }
-
-  async #run({ id, name, args, remainingMs }: ParentMessage & { kind: 'run' }): Promise<void> {
+  #run({ id, name, args, remainingMs, stream }: Order & { kind: 'run' }): void {
     const handler = this.#handlers.get(name);
     if (handler === undefined) {
-      this.#say({
-        kind: 'error',
-        id,
-        type: 'UnknownHandler',
-        message: `no handler ${cut(name, 200)}`,
-        traceback: '',
-      });
+      const message = `no handler ${cut(name, 200)}`;
+      this.#link.say({ kind: 'error', id, type: 'UnknownHandler', message, traceback: '' });
       return;
     }
-    const log = (text: string, level: LogLevel): void => this.#log(cut(text, LONGEST_LOG), level);
-    const deadline = clock() + (remainingMs ?? Number.POSITIVE_INFINITY);
-    const job = new RunningJob({ clock, deadline, log });
+    const job = new Serving(this.#link, { id, name, deadline: clock() + (remainingMs ?? Infinity), stream });
     this.#jobs.set(id, job);
-    const answer = await job.run<JobContext>(handler, args, job);
-    this.#jobs.delete(id);
-    this.#answer(id, name, answer);
+    job.begin(
+      () => job.settle(handler(args, job)),
+      (answer) => this.#answered(job, answer),
+    );
+  }
+
+  #answered(job: Serving, answer: Answer): void {
+    this.#jobs.delete(job.id);
+    this.#answer(job, answer);
     if (this.#leaving && this.#jobs.size === 0) this.#link.leave();
   }
 
-  /** A line too long for a frame is dropped: a log must not fail a job. */
-  #log(text: string, level: LogLevel): void {
-    if (text.length < this.#limits.maxFrameBytes / 8) this.#say({ kind: 'log', level, text });
-  }
-
-  #answer(id: number, name: string, answer: Answer): void {
+  #answer({ id, name }: Serving, answer: Answer): void {
     if (answer.kind === 'cancelled') {
-      this.#say({ kind: 'cancelled', id });
+      this.#link.say({ kind: 'cancelled', id });
     } else if (answer.kind === 'succeeded') {
-      const { value = null } = answer;
-      this.#sayOr({ kind: 'result', id, value }, name, (why) => ({ type: 'InvalidResult', message: why }));
+      try {
+        this.#link.say({ kind: 'result', id, value: answer.value ?? null }, name);
+      } catch (error) {
+        this.#fail(id, { type: 'InvalidResult', message: whyOf(error) });
+      }
     } else {
-      const { type, message } = answer.failure;
-      this.#sayOr({ kind: 'error', id, ...answer.failure }, name, () => ({
-        type: cut(type, 100),
-        message: cut(message, 100),
-      }));
+      this.#fail(id, answer.failure);
     }
   }
 
-  /** Says it, or where it cannot be said, an error instead: the job must be answered. */
-  #sayOr(
-    message: WorkerMessage & { id: number },
-    name: string,
-    instead: (why: string) => { readonly type: string; readonly message: string },
-  ): void {
-    let frame: Uint8Array;
+  /** Says it, shortened where it is too long to be said: the job must be answered. */
+  #fail(
+    id: number,
+    failure: { readonly type: string; readonly message: string; readonly traceback?: string },
+  ) {
+    const { type, message, traceback = '' } = failure;
     try {
-      frame = encodeFrame(message, this.#limits, name);
-    } catch (error) {
-      const why = isTroupeError(error) ? error.message : String(error);
-      frame = encodeFrame(
-        { kind: 'error', id: message.id, ...instead(why), traceback: '' },
-        this.#limits,
-        name,
-      );
+      this.#link.say({ kind: 'error', id, type, message, traceback });
+    } catch {
+      this.#link.say({ kind: 'error', id, type: cut(type, 100), message: cut(message, 100), traceback: '' });
     }
-    this.#link.send(frame);
-  }
-
-  #say(message: WorkerMessage): void {
-    this.#link.send(encodeFrame(message, this.#limits));
   }
 
   #leave(): void {
@@ -181,3 +138,54 @@ class Served {
     if (this.#jobs.size === 0) this.#link.leave();
   }
 }
+
+interface Wanted {
+  readonly id: number;
+  readonly name: string;
+  readonly deadline: number;
+  /** Chunks granted at first, where a stream is wanted. */
+  readonly stream: number | undefined;
+}
+
+/** A job that this worker runs. */
+class Serving extends RunningJob {
+  readonly id: number;
+  readonly name: string;
+  readonly stream: JobStream | undefined;
+
+  constructor(link: Link, { id, name, deadline, stream }: Wanted) {
+    const say = (kind: 'chunk' | 'progress', value: unknown) => {
+      try {
+        link.say({ kind, id, value: value ?? null }, name);
+      } catch (error) {
+        throw named('InvalidResult', whyOf(error));
+      }
+    };
+    super({
+      clock,
+      deadline,
+      look: link.look,
+      progress: (value) => say('progress', value),
+      log: (text: string, level: LogLevel) => {
+        const line = cut(text, LONGEST_LOG);
+        // A line too long for a frame is dropped: a log must not fail a job.
+        if (line.length <= link.longestLog) link.say({ kind: 'log', level, text: line });
+      },
+    });
+    this.id = id;
+    this.name = name;
+    this.stream =
+      stream === undefined ? undefined : new JobStream(this, stream, (value) => say('chunk', value));
+  }
+
+  /** What a handler gave, where that is a generator: what becomes of it. */
+  settle(outcome: unknown): unknown {
+    if (!isGenerator(outcome)) return outcome;
+    return this.stream === undefined ? collect(outcome, this) : this.stream.send(outcome);
+  }
+}
+
+const whyOf = (error: unknown): string =>
+  isTroupeError(error) || error instanceof Error ? error.message : String(error);
+
+const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
