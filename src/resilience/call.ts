@@ -180,17 +180,31 @@ export const optionsBelow = (context: CallContext): ExecuteOptions | undefined =
   return { within: context };
 };
 
-/** What ends a call that nothing bounds: `threw` throws what its caller shall be told. */
+/** What ends a call that nothing bounds: `threw` throws what its caller shall be told, or gives what comes instead. */
+export interface EndersOf<T> {
+  readonly returned: (value: T) => T;
+  readonly threw: (error: unknown) => T | PromiseLike<T>;
+}
+
+/** Those that serve calls of any type: of a policy that adds nothing to what work returns. */
 export interface Enders {
   readonly returned: <T>(value: T) => T;
   readonly threw: (error: unknown) => never;
 }
 
 /** Runs work that nothing bounds, with one `then` and nothing made for the call but its context. */
-export const runFree = <T>(work: Work<T>, { returned, threw }: Enders): Promise<T> => {
+export const runFree = <T>(work: Work<T>, enders: EndersOf<NoInfer<T>>): Promise<T> =>
+  runFreeIn(new UnboundedContext(), work, enders);
+
+/** The same, in a context that says more. */
+export const runFreeIn = <T, C extends UnboundedContext>(
+  context: C,
+  work: Work<T, C>,
+  { returned, threw }: EndersOf<NoInfer<T>>,
+): Promise<T> => {
   let result: T | PromiseLike<T>;
   try {
-    result = work(new UnboundedContext());
+    result = work(context);
   } catch (error) {
     return endLater(threw, error);
   }
@@ -200,9 +214,9 @@ export const runFree = <T>(work: Work<T>, { returned, threw }: Enders): Promise<
     : Promise.resolve(returned(result));
 };
 
-const endLater = (threw: Enders['threw'], thrown: unknown): Promise<never> => {
+const endLater = <T>(threw: EndersOf<T>['threw'], thrown: unknown): Promise<T> => {
   try {
-    return threw(thrown);
+    return Promise.resolve(threw(thrown));
   } catch (error) {
     return rejectLater(error);
   }
@@ -266,7 +280,8 @@ export class BoundedCall<T> implements CallContext, AbortListener {
         this.#endWork({ kind: 'returned', value: result });
         return;
       }
-      Promise.resolve(result).then(
+      const promise = result instanceof Promise ? result : Promise.resolve(result);
+      promise.then(
         (value) => this.#endWork({ kind: 'returned', value }),
         (error: unknown) => this.#endWork({ kind: 'threw', error }),
       );

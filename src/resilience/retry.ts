@@ -20,6 +20,9 @@ import {
   type ExecuteOptions,
   isTimed,
   keptFor,
+  runFreeIn,
+  UNBOUNDED,
+  UnboundedContext,
   type Work,
 } from './call.ts';
 import { isDeadline } from './judge.ts';
@@ -167,7 +170,13 @@ class RetryPolicy extends BasePolicy implements Retry {
   protected run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
     this.operations += 1;
     this.#options.budget?.earn();
-    return new Operation(this, work as (context: AttemptContext) => T | PromiseLike<T>, bounds).run();
+    const tried = work as Work<T, AttemptContext>;
+    if (bounds !== UNBOUNDED) return new Operation(this, tried, bounds).run();
+    // Most calls succeed at once, and need no operation: it is made for what fails.
+    return runFreeIn<T, FirstAttempt>(new FirstAttempt(), tried, {
+      returned: same,
+      threw: (error) => new Operation(this, tried, bounds).goOn(error),
+    });
   }
 
   /** Operations that wait are given up with what they failed with. */
@@ -207,7 +216,7 @@ export const retryAfterMsOf = (error: unknown): number => {
 /** One operation: its attempts and the waits between them. */
 class Operation<T> implements AbortListener {
   readonly #policy: RetryPolicy;
-  readonly #work: (context: AttemptContext) => T | PromiseLike<T>;
+  readonly #work: Work<T, AttemptContext>;
   readonly #bounds: Bounds;
   #attempt = 0;
   #previousMs = 0;
@@ -217,7 +226,7 @@ class Operation<T> implements AbortListener {
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(policy: RetryPolicy, work: (context: AttemptContext) => T | PromiseLike<T>, bounds: Bounds) {
+  constructor(policy: RetryPolicy, work: Work<T, AttemptContext>, bounds: Bounds) {
     this.#policy = policy;
     this.#work = work;
     this.#bounds = bounds;
@@ -228,6 +237,16 @@ class Operation<T> implements AbortListener {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#try(this.#bounds);
+    });
+  }
+
+  /** Goes on after a first attempt that needed no operation, and failed. */
+  goOn(error: unknown): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#attempt = 1;
+      this.#failed({ kind: 'threw', error });
     });
   }
 
@@ -308,6 +327,13 @@ class Operation<T> implements AbortListener {
     if (events.active) events.emit('retry.exhausted', { path: name, attempts: this.#attempt, why, error });
     this.#reject(error);
   }
+}
+
+const same = <T>(value: T): T => value;
+
+/** The context of a first attempt that nothing bounds. */
+class FirstAttempt extends UnboundedContext implements AttemptContext {
+  readonly attempt = 1;
 }
 
 class Attempt<T> extends BoundedCall<T> implements AttemptContext {

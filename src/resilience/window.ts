@@ -180,8 +180,10 @@ class TimeWindow implements Window {
   /** Calls, failures and slow successes of each bucket, and of all. */
   readonly #buckets = new Int32Array(BUCKETS * 3);
   readonly #sums = new Int32Array(3);
-  /** The bucket of now, counted from the clock's origin. */
+  /** The bucket of now, counted from the clock's origin; where it begins among them, and when it ends. */
   #tick = 0;
+  #at = 0;
+  #endMs = 0;
 
   constructor(host: Host, options: Required<TimeWindowOptions>) {
     this.#host = host;
@@ -221,26 +223,32 @@ class TimeWindow implements Window {
 
   #push(kind: number): void {
     const at = this.#forget();
-    this.#add(at, 1);
-    if (kind !== SUCCESS) this.#add(at + kind, 1);
+    this.#add(at, 0, 1);
+    if (kind !== SUCCESS) this.#add(at, kind, 1);
   }
 
-  #add(at: number, count: number): void {
-    this.#buckets[at] = (this.#buckets[at] as number) + count;
-    this.#sums[at % 3] = (this.#sums[at % 3] as number) + count;
+  #add(at: number, kind: number, count: number): void {
+    this.#buckets[at + kind] = (this.#buckets[at + kind] as number) + count;
+    this.#sums[kind] = (this.#sums[kind] as number) + count;
   }
 
   /** Empties the buckets that are too old, and gives where that of now begins. */
   #forget(): number {
-    const tick = Math.floor(this.#host.monotonic() / this.#bucketMs);
+    const nowMs = this.#host.monotonic();
+    if (nowMs >= this.#endMs) this.#turnTo(Math.floor(nowMs / this.#bucketMs));
+    return this.#at;
+  }
+
+  #turnTo(tick: number): void {
     if (tick - this.#tick >= BUCKETS) this.clear();
     else
       for (let passed = this.#tick + 1; passed <= tick; passed++) {
         const from = (passed % BUCKETS) * 3;
-        for (let at = from; at < from + 3; at++) this.#add(at, -(this.#buckets[at] as number));
+        for (let kind = 0; kind < 3; kind++) this.#add(from, kind, -(this.#buckets[from + kind] as number));
       }
     this.#tick = tick;
-    return (tick % BUCKETS) * 3;
+    this.#at = (tick % BUCKETS) * 3;
+    this.#endMs = (tick + 1) * this.#bucketMs;
   }
 }
 
