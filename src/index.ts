@@ -54,22 +54,36 @@ export {
 export { checkChildSpecs, type SupervisorOptions, supervisor } from './supervision/supervisor.ts';
 export type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 export { type ChildProcessOptions, childProcess } from './work/child-process.ts';
+export type { Durations } from './work/histogram.ts';
 export { type InProcessOptions, inProcess } from './work/in-process.ts';
 export type { Lease } from './work/lease.ts';
 export {
   type DrainOptions,
+  type EachOutcome,
   type PoolHandle,
   type PoolInspection,
   pool,
+  type ReadyOptions,
   type WorkerInspection,
 } from './work/pool.ts';
 export type {
+  AffinityMode,
+  AffinityOptions,
   CheckoutOptions,
   CrashLoopOptions,
   JobOptions,
+  LeaseOptions,
   PoolOptions,
+  RecycleOptions,
+  ReplaceOptions,
   RetryOptions,
+  ScalingOptions,
+  SheddingOptions,
+  SizeRange,
+  StreamOptions,
 } from './work/pool-options.ts';
+export type { JobStream } from './work/result-stream.ts';
+export type { PoolSessions, SessionStats } from './work/sessions.ts';
 export { type ThreadOptions, thread } from './work/thread.ts';
 export { transfer } from './work/transfer.ts';
 export type { WorkerKind } from './work/worker-port.ts';

@@ -4,14 +4,14 @@
  * Invariant: what is done through it is done by that incarnation: within its deadline, in its chain of calls, and not after
  * its end. It owns nothing; the place is the same for everyone.
  */
-import type { CallOptions, Inspection, Place, TellOptions, Told } from './logic.ts';
+import type { CallOptions, Inspection, Place, PlaceHolder, TellOptions, Told } from './logic.ts';
 import type { PlaceOfActor } from './place.ts';
 import type { Ref } from './ref.ts';
 import type { Spec } from './spec.ts';
 import type { SystemOfActors } from './system.ts';
 
 /** What an incarnation does to a place. */
-export interface Actions {
+export interface Actions extends PlaceHolder {
   tellPlace(place: PlaceOfActor, message: unknown, options: TellOptions | undefined): Told;
   callPlace(place: PlaceOfActor, message: unknown, options: CallOptions | undefined): Promise<unknown>;
   handleOf(place: PlaceOfActor): unknown;
@@ -40,6 +40,10 @@ export class BoundPlace implements Place {
 
   get shared(): unknown {
     return this.#place.shared;
+  }
+
+  get holder(): PlaceHolder {
+    return this.#actions;
   }
 
   ref(): Ref | undefined {

@@ -139,6 +139,15 @@ export interface Handle {
   readonly path: string;
   ref(): Ref | undefined;
 }
+  /** The incarnation that holds the handle made of this, got by `ctx.get` or `ctx.spawn`; absent for outside code. */
+  readonly holder?: PlaceHolder;
+}
+
+/** An incarnation as the things that it holds know it. */
+export interface PlaceHolder {
+  readonly path: string;
+  /** As {@link ActorContext.onEnd}. @throws ERR_FENCED */
+  onEnd(release: (reason: ExitReason) => void): () => void;
 
 /** Whom a message is for: a ref, a handle, a spec of this system, or a registered name. */
 export type Addressee = Ref | Handle | Spec<unknown> | string;

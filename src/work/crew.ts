@@ -2,9 +2,8 @@
  * The workers of one incarnation of a pool: who fills which place, what follows a loss, and the end of them all. The pool's chart
  * decides; this carries out.
  *
- * Invariants: a place has one worker at most, and the next not before the last of the old one is gone, so that there are never
- * more than `size`; each loss is counted once; what replaces waits after the first crash, so that nothing loops busily; after
- * the end no worker lives that was not sent SIGKILL. Jobs are the desk's business.
+ * Invariants: each loss is counted once; what replaces waits after the first crash, so that nothing loops busily; after
+ * the end no worker lives that was not sent SIGKILL. Places are the staff's business, sizes the scaling's, jobs the desk's.
  */
 import { type PoolEvent, poolMachine } from '../../actors/pool.machine.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
@@ -17,25 +16,24 @@ import type { ActorContext } from '../kernel/logic.ts';
 import { describeReason, type ExitReason } from '../kernel/reason.ts';
 import { type Backoff, createSpec } from '../kernel/spec.ts';
 import { boundedMs, exponentialMs } from '../resilience/backoff.ts';
-import type { Desk, DeskKeeper } from './desk.ts';
-import type { ResolvedPoolOptions } from './pool-options.ts';
+import type { Desk } from './desk.ts';
+import type { DeskKeeper } from './desk-keeper.ts';
+import {
+  type ReplaceOptions,
+  type ResolvedPoolOptions,
+  resolveReplace,
+  type SizeRange,
+} from './pool-options.ts';
+import { crashInWords } from './pool-refusals.ts';
 import { PoolWorker } from './pool-worker.ts';
+import { ReadyWait } from './ready-wait.ts';
+import { Replacement } from './replacement.ts';
+import { Scaling } from './scaling.ts';
+import { type Recruiter, type Seat, Staff } from './staff.ts';
 import { workerLogic } from './worker-actor.ts';
+import { isSuspicious } from './worker-end.ts';
 import type { WorkerKind } from './worker-port.ts';
 import type { WorkerOwner } from './worker-roles.ts';
-
-/** One of the pool's places for a worker. */
-interface Seat {
-  readonly index: number;
-  readonly kind: WorkerKind;
-  worker: PoolWorker | undefined;
-  /** Whether that worker was started to see whether workers live again. */
-  probe: boolean;
-  /** Crashes in a row of workers that did not prove themselves here. */
-  failures: number;
-  /** Until it is filled again. */
-  timer: Timer | undefined;
-}
 
 /** What the worker's actor is allowed beyond the grace of its worker, ms: the kill takes a moment to arrive. */
 const KILL_MARGIN_MS = 500;
@@ -48,14 +46,15 @@ export const replaceDelayMs = (backoff: Backoff, failures: number): number => {
   return step < 1 ? 0 : boundedMs(exponentialMs(step, backoff.baseMs, backoff.factor), backoff.maxMs);
 };
 
-export class Crew implements WorkerOwner, DeskKeeper {
+export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   readonly host: Host;
   readonly events: EventStream;
   readonly path: string;
   readonly settings: ResolvedPoolOptions;
   readonly #context: ActorContext;
   readonly #desk: Desk;
-  readonly #seats: readonly Seat[];
+  readonly #staff: Staff;
+  readonly #scaling: Scaling;
   readonly #runner;
   readonly #stopListening: () => void;
   #lost: Seat | undefined;
@@ -69,6 +68,15 @@ export class Crew implements WorkerOwner, DeskKeeper {
   #drainUntil = NO_DEADLINE;
   #drainTimer: Timer | undefined;
   #tellDrained: (() => void) | undefined;
+  readonly #readyWait: ReadyWait;
+  #replacement: Replacement | undefined;
+  #replacementTimer: Timer | undefined;
+  #generation = 0;
+  /** What is back in use where the new kind cannot start. */
+  #oldKinds: readonly WorkerKind[] = [];
+  /** What workers that are gone were there and were busy, ms. */
+  #pastLivedMs = 0;
+  #pastBusyMs = 0;
 
   constructor(context: ActorContext, desk: Desk, settings: ResolvedPoolOptions) {
     this.host = context.system.host;
@@ -77,22 +85,27 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.settings = settings;
     this.#context = context;
     this.#desk = desk;
-    this.#seats = Array.from({ length: settings.size }, (_, index) => seatOf(index, settings.kinds));
+    this.#staff = new Staff(this, settings.size, settings.kinds);
+    this.#scaling = new Scaling(this.host, settings.scaling, this.#scaled());
+    this.#readyWait = new ReadyWait(this.host, this.path, () => this.workers.filter(({ fit }) => fit).length);
     this.#runner = new ChartRunner({
       chart,
       perform: {
         decide: ({ admission }) => {
           desk.admission = admission;
         },
+        serve: ({ serving }) => this.#serve(serving),
+        announcePaused: () => this.events.emit('pool.paused', { path: this.path }),
+        announceResumed: () => this.events.emit('pool.resumed', { path: this.path }),
         replaceWorker: () => this.#replace(),
-        holdReplacements: () => this.#holdReplacements(),
+        holdReplacements: () => this.#staff.holdAll(),
         scheduleProbe: () => this.#scheduleProbe(),
-        startProbe: () => this.#startProbe(),
+        startProbe: () => this.#staff.probe(),
         cancelProbe: () => this.#cancelProbe(),
         rejectWaiting: () => desk.turnAwayAll(desk.degradedError(this.host.monotonic())),
         announceDegraded: () => this.#announceDegraded(),
         announceRestored: () => this.events.emit('pool.restored', { path: this.path }),
-        fillPlaces: () => this.#fillPlaces(),
+        fillPlaces: () => this.#staff.fill(),
         closeWorkers: () => this.#closeWorkers(),
       },
     });
@@ -102,7 +115,19 @@ export class Crew implements WorkerOwner, DeskKeeper {
   }
 
   get state(): string {
-    return String(this.#runner.snapshot.value);
+    return (this.#runner.snapshot.value as { readonly admission: string }).admission;
+  }
+
+  get startsAtOnce(): number {
+    return this.settings.startsAtOnce;
+  }
+
+  get size(): SizeRange {
+    return this.#staff.size;
+  }
+
+  get wanted(): number {
+    return this.#staff.wanted;
   }
 
   get closing(): boolean {
@@ -110,7 +135,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
   }
 
   get workers(): readonly PoolWorker[] {
-    return this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
+    return this.#staff.workers;
   }
 
   get lastCrash(): TroupeError | undefined {
@@ -122,18 +147,76 @@ export class Crew implements WorkerOwner, DeskKeeper {
     return this.#desk.admission === 'admit' && this.workers.some(({ fit }) => fit);
   }
 
-  /** The places without a worker, and what becomes of them. */
-  get vacancies(): readonly { readonly index: number; readonly kind: string; readonly waits: boolean }[] {
-    return this.#seats
-      .filter(({ worker }) => worker === undefined)
-      .map(({ index, kind, timer }) => ({ index, kind: kind.name, waits: timer !== undefined }));
+  get vacancies(): Staff['vacancies'] {
+    return this.#staff.vacancies;
   }
 
-  /** Opens the desk and starts all workers at once. */
+  get utilisation(): number {
+    const { workers } = this;
+    const lived = workers.reduce((sum, { livedMs }) => sum + livedMs, this.#pastLivedMs);
+    const busy = workers.reduce((sum, { busyMs }) => sum + busyMs, this.#pastBusyMs);
+    return lived === 0 ? 0 : Math.min(1, busy / lived);
+  }
+
+  /** Opens the desk and starts the first workers. */
   begin(): void {
     this.#desk.begin(this);
     this.#runner.start();
-    this.#fillPlaces();
+    if (this.settings.start === 'lazy') this.#staff.wanted = 0;
+    this.#watchDemand();
+    this.#staff.fill();
+  }
+
+  pause(): void {
+    this.#send({ type: 'pause.wanted' });
+  }
+
+  resume(): void {
+    this.#send({ type: 'resume.wanted' });
+  }
+
+  resize(size: SizeRange): void {
+    if (this.#ended || this.#closing) return;
+    this.#staff.resize(size);
+    this.events.emit('pool.resized', { path: this.path, ...size });
+    this.#watchDemand();
+    this.#scaling.changed();
+    this.#readyWait.look();
+  }
+
+  /** @throws ERR_POOL_DRAINING, ERR_POOL_REPLACE_FAILED: another one is under way; ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
+  replaceAll(options: ReplaceOptions | undefined): Promise<void> {
+    const { path } = this;
+    const { kinds, atOnce, timeoutMs } = resolveReplace(`replacement of pool ${path}`, options);
+    for (const kind of kinds ?? []) kind.verify?.();
+    if (this.#ended || this.#closing) throw createError('ERR_POOL_DRAINING', { pool: path });
+    if (this.#replacement !== undefined)
+      throw createError('ERR_POOL_REPLACE_FAILED', { pool: path, why: 'another replacement is under way' });
+    const { workers } = this;
+    this.#generation += 1;
+    const replacement = new Replacement(this.#replaced(), this.#generation, atOnce);
+    this.#replacement = replacement;
+    this.#oldKinds = this.#staff.kinds;
+    if (kinds !== undefined) this.#staff.kinds = kinds;
+    this.events.emit('pool.replacement.began', { path, workers: workers.length });
+    if (timeoutMs < NO_DEADLINE) {
+      this.#replacementTimer = this.host.timer(timeoutMs, 'pool replacement', () =>
+        this.#endReplacement(`it took longer than ${timeoutMs} ms`),
+      );
+    }
+    this.#stepReplacement();
+    return replacement.promise;
+  }
+
+  ready(workers: number | undefined, untilMs: number): Promise<void> {
+    const { size } = this;
+    const count = Math.min(workers ?? Math.max(1, size.min), size.max);
+    if (this.#staff.wanted < count) {
+      this.#staff.wanted = count;
+      this.#staff.fill();
+      this.#scaling.changed();
+    }
+    return this.#readyWait.until(count, untilMs, () => this.#lastCrash);
   }
 
   drain(untilMs: number, reason: ExitReason): Promise<void> {
@@ -168,14 +251,17 @@ export class Crew implements WorkerOwner, DeskKeeper {
   end(reason: ExitReason): void {
     this.#ended = true;
     this.#runner.stop();
+    this.#scaling.stop();
+    this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
+    this.#endReplacement('the pool has ended');
     this.#stopListening();
     this.#cancelProbe();
     this.#drainTimer?.cancel();
     this.#desk.end(this, this.#endError(reason, undefined));
-    for (const seat of this.#seats) {
-      seat.timer?.cancel();
-      seat.worker?.forsake(this.#endError(reason, seat.worker));
-      seat.worker?.condemn('pool_ended');
+    this.#staff.holdAll();
+    for (const worker of this.workers) {
+      worker.forsake(this.#endError(reason, worker));
+      worker.condemn('pool_ended');
     }
     this.#tellDrained?.();
   }
@@ -183,33 +269,47 @@ export class Crew implements WorkerOwner, DeskKeeper {
   // ── what the workers and the desk tell ────────────────────────────────────────────────────
 
   started(worker: PoolWorker, startMs: number): void {
-    const seat = this.#seats[worker.seat] as Seat;
+    const seat = this.#staff.seatOf(worker);
     const { probe } = seat;
     seat.probe = false;
     const { events, path } = this;
-    if (events.active)
+    if (events.lifecycle)
       events.emit('pool.worker.started', { path, worker: worker.id, pid: worker.pid, startMs });
     this.#send({ type: 'worker.started', probe });
+    if (this.#ended) return;
+    if (this.state !== 'degraded') this.#staff.fill();
+    this.#stepReplacement();
   }
 
   available(worker: PoolWorker): void {
-    if (!this.#ended) this.#desk.available(worker);
+    if (this.#ended) return;
+    this.#desk.dispatch.available(worker);
+    this.#readyWait.look();
   }
 
   unavailable(worker: PoolWorker): void {
-    this.#desk.unavailable(worker);
+    this.#desk.dispatch.unavailable(worker);
+  }
+
+  /** Why a worker that is given back should go, if it should. */
+  worn(worker: PoolWorker): string | undefined {
+    return this.#replacement?.takes(worker) === true ? 'replaced' : undefined;
   }
 
   gone(worker: PoolWorker): void {
-    const seat = this.#seats[worker.seat] as Seat;
+    const seat = this.#staff.seatOf(worker);
     if (seat.worker !== worker) return;
     const { probe } = seat;
     const { crashed } = worker;
     seat.worker = undefined;
     seat.probe = false;
+    this.#pastLivedMs += worker.livedMs;
+    this.#pastBusyMs += worker.busyMs;
+    this.#desk.dispatch.gone(worker);
     if (this.#ended) return;
     if (crashed) this.#countCrash(seat, worker);
     else seat.failures = 0;
+    this.#judgeReplacement(worker);
     this.#lost = seat;
     const { crashesInRow: crashes, waiting } = this.#desk;
     this.#send({
@@ -220,6 +320,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
       limit: this.settings.crashLoop.crashes,
       waiting,
     });
+    this.#stepReplacement();
     this.#tellIfGone();
   }
 
@@ -229,6 +330,123 @@ export class Crew implements WorkerOwner, DeskKeeper {
 
   jobSucceeded(): void {
     this.#send({ type: 'job.succeeded' });
+  }
+
+  demand(): void {
+    if (!this.#closing) this.#scaling.demand();
+  }
+
+  // ── sizes ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Where no more workers could ever be started, nobody need say that he waits. */
+  #watchDemand(): void {
+    this.#desk.watchesDemand = this.#staff.wanted < this.#staff.size.max;
+  }
+
+  #scaled() {
+    const crew = this;
+    const { dispatch } = this.#desk;
+    return {
+      get size() {
+        return crew.size;
+      },
+      get wanted() {
+        return crew.wanted;
+      },
+      set wanted(count: number) {
+        crew.#staff.wanted = count;
+      },
+      get starting() {
+        return crew.#staff.starting;
+      },
+      get startsAtOnce() {
+        return crew.startsAtOnce;
+      },
+      get waiting() {
+        return crew.#desk.waiting;
+      },
+      get delayMs() {
+        const { first } = dispatch.lines.common;
+        return first === undefined ? 0 : crew.host.monotonic() - first.waitsFrom;
+      },
+      get serves() {
+        return !dispatch.paused && crew.#desk.admission !== 'refuse_crash_loop';
+      },
+      get idleMs() {
+        const { last } = dispatch.idle;
+        return last === undefined ? undefined : crew.host.monotonic() - last.restsSince;
+      },
+      grown: () => crew.#grown(),
+      shrunk: () => crew.#shrunk(),
+    };
+  }
+
+  #grown(): void {
+    const { path, wanted: workers } = this;
+    this.events.emit('pool.grown', { path, workers, waiting: this.#desk.waiting });
+    this.#watchDemand();
+    this.#staff.fill();
+  }
+
+  #shrunk(): void {
+    const { path, wanted: workers } = this;
+    const coldest = this.#desk.dispatch.idle.last;
+    if (coldest === undefined) return;
+    this.#watchDemand();
+    this.events.emit('pool.shrunk', { path, workers, worker: coldest.id });
+    coldest.retire('scaled_down');
+  }
+
+  #serve(serving: boolean): void {
+    this.#desk.dispatch.paused = !serving;
+    if (serving && this.#desk.watchesDemand) this.demand();
+  }
+
+  // ── replacement ───────────────────────────────────────────────────────────────────────────
+
+  #replaced() {
+    const crew = this;
+    return {
+      get workers() {
+        return crew.workers;
+      },
+      get wanted() {
+        return crew.wanted;
+      },
+      get present() {
+        return crew.#staff.present;
+      },
+    };
+  }
+
+  #stepReplacement(): void {
+    if (this.#replacement?.step() === true) this.#concludeReplacement(undefined);
+  }
+
+  /** A new one that never came to anything says that none of them would. */
+  #judgeReplacement(worker: PoolWorker): void {
+    const replacement = this.#replacement;
+    if (replacement === undefined) return;
+    if (worker.generation < replacement.generation) replacement.count += 1;
+    else if (worker.crashed && worker.info === undefined)
+      this.#endReplacement(`${worker.id} could not start`, worker.crashError());
+  }
+
+  #endReplacement(why: string, cause?: TroupeError): void {
+    const replacement = this.#replacement;
+    if (replacement === undefined) return;
+    if (cause !== undefined) this.#staff.kinds = this.#oldKinds;
+    const error = createError('ERR_POOL_REPLACE_FAILED', { pool: this.path, why }, { cause, stack: false });
+    this.#concludeReplacement(error);
+    replacement.fail(error);
+  }
+
+  #concludeReplacement(error: TroupeError | undefined): void {
+    const replaced = this.#replacement?.count ?? 0;
+    this.#replacement = undefined;
+    this.#replacementTimer?.cancel();
+    const facts = { path: this.path, replaced };
+    this.events.emit('pool.replacement.ended', error === undefined ? facts : { ...facts, error });
   }
 
   // ── what the chart asks for ───────────────────────────────────────────────────────────────
@@ -245,6 +463,18 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#desk.crashesInRow += 1;
     const proven = worker.jobsSucceeded > 0 || worker.livedMs >= this.settings.replaceBackoff.stableMs;
     seat.failures = proven ? 1 : seat.failures + 1;
+    this.#taint(seat, worker);
+  }
+
+  /** Its place stays empty for a while, where it died as one does of something poisonous; but not the last one. */
+  #taint(seat: Seat, worker: PoolWorker): void {
+    const { taintMs } = this.settings.recycle;
+    const isLast = !this.workers.some(({ over }) => !over);
+    if (taintMs === 0 || isLast || worker.end === undefined || !isSuspicious(worker.end, worker.killed))
+      return;
+    seat.taintedUntil = this.host.monotonic() + taintMs;
+    const how = worker.describeEnd();
+    this.events.emit('pool.place.tainted', { path: this.path, worker: worker.id, how, taintMs });
   }
 
   #replace(): void {
@@ -252,25 +482,21 @@ export class Crew implements WorkerOwner, DeskKeeper {
     if (seat === undefined) return;
     const { replaceBackoff } = this.settings;
     const longestMs = replaceDelayMs(replaceBackoff, seat.failures);
-    if (longestMs === 0) {
-      this.#hire(seat, false);
-      return;
-    }
-    const delayMs = replaceBackoff.jitter === 'full' ? this.host.random.next() * longestMs : longestMs;
-    seat.timer?.cancel();
-    seat.timer = this.host.timer(delayMs, 'worker replacement', () => {
-      seat.timer = undefined;
-      this.#hire(seat, false);
-    });
+    const backoffMs = replaceBackoff.jitter === 'full' ? this.#jittered(longestMs) : longestMs;
+    const delayMs = Math.max(backoffMs, seat.taintedUntil - this.host.monotonic(), 0);
+    this.#staff.refill(seat, delayMs, (fire) => this.host.timer(delayMs, 'worker replacement', fire));
   }
 
-  #hire(seat: Seat, probe: boolean): void {
-    if (this.#ended || this.#closing || seat.worker !== undefined) return;
+  #jittered(ms: number): number {
+    return ms === 0 ? 0 : this.host.random.next() * ms;
+  }
+
+  recruit(seat: Seat, kind: WorkerKind): PoolWorker {
     const { startTimeoutMs, closeGraceMs } = this.settings;
     this.#hired += 1;
-    const worker = new PoolWorker({ id: `worker-${this.#hired}`, kind: seat.kind, seat: seat.index }, this);
+    const plan = { id: `worker-${this.#hired}`, kind, seat: seat.index, generation: this.#generation };
+    const worker = new PoolWorker(plan, this);
     seat.worker = worker;
-    seat.probe = probe;
     const spec = createSpec(worker.id, workerLogic(worker), {
       restart: 'temporary',
       initTimeoutMs: startTimeoutMs,
@@ -283,17 +509,7 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#context.spawn(spec, { ended }).catch(() => {
       // The worker itself tells of its end, once.
     });
-  }
-
-  #fillPlaces(): void {
-    for (const seat of this.#seats) if (seat.timer === undefined) this.#hire(seat, false);
-  }
-
-  #holdReplacements(): void {
-    for (const seat of this.#seats) {
-      seat.timer?.cancel();
-      seat.timer = undefined;
-    }
+    return worker;
   }
 
   #scheduleProbe(): void {
@@ -308,19 +524,15 @@ export class Crew implements WorkerOwner, DeskKeeper {
     this.#probeTimer = this.host.timer(delayMs, 'pool probe', () => this.#send({ type: 'probe.due' }));
   }
 
-  #startProbe(): void {
-    const vacant = this.#seats.find(({ worker }) => worker === undefined);
-    if (vacant !== undefined) this.#hire(vacant, true);
-  }
-
   #cancelProbe(): void {
     this.#probeTimer?.cancel();
     this.#desk.watchesSuccess = false;
-    for (const seat of this.#seats) seat.probe = false;
+    for (const seat of this.#staff.seats) seat.probe = false;
   }
 
   #announceDegraded(): void {
-    const { crashesInRow: crashes, lastCrash } = this.#desk;
+    const { crashesInRow: crashes } = this.#desk;
+    const lastCrash = crashInWords(this.#lastCrash);
     const retryAfterMs = this.#desk.retryAfterMs(this.host.monotonic());
     this.events.emit('pool.degraded', { path: this.path, crashes, retryAfterMs, lastCrash });
   }
@@ -328,13 +540,16 @@ export class Crew implements WorkerOwner, DeskKeeper {
   #closeWorkers(): void {
     this.#closing = true;
     this.#drainTimer?.cancel();
-    this.#holdReplacements();
+    this.#scaling.stop();
+    this.#endReplacement('the pool is closing');
+    this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
+    this.#staff.holdAll();
     for (const worker of this.workers) worker.dismiss('pool_closed');
     this.#tellIfGone();
   }
 
   #tellIfGone(): void {
-    if (this.#closing && this.#seats.every(({ worker }) => worker === undefined)) this.#tellDrained?.();
+    if (this.#closing && this.workers.length === 0) this.#tellDrained?.();
   }
 
   /** What is owed to the job of a worker, or to a job that has none. */
@@ -352,12 +567,3 @@ export class Crew implements WorkerOwner, DeskKeeper {
     return createError('ERR_CALLEE_ENDED', data, { outcome, stack: false });
   }
 }
-
-const seatOf = (index: number, kinds: readonly WorkerKind[]): Seat => ({
-  index,
-  kind: kinds[index % kinds.length] as WorkerKind,
-  worker: undefined,
-  probe: false,
-  failures: 0,
-  timer: undefined,
-});

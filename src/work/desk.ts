@@ -1,31 +1,27 @@
 /**
- * Where jobs and workers of a pool meet: the line, the idle workers, and what is counted. It lives in `place.shared`, so that a
- * job is taken, run and settled in the turns of its caller and its worker, and survives no pool it was not given to.
+ * What callers, jobs, workers and crew of a pool have in common: who may come in, who waits, what is counted. It lives in
+ * `place.shared`, so that a job is taken, run and settled in the turns of its caller and its worker, and survives no pool it was
+ * not given to.
  *
- * Invariants: a worker is given to one ticket at a time, and only while it takes work; tickets are served in the order in
- * which they were let in; what was let in settles exactly once; nothing is served after its wait is over. Who may come in is the
- * verdict of the pool's chart, which the crew writes here; which workers exist is the crew's business.
+ * Invariants: what was let in settles exactly once and is counted once; who may come in is the verdict of the pool's chart, which the
+ * crew writes here. Letting in is the intake's business, which job gets which worker the dispatch's, which workers exist the crew's.
  */
 import type { AdmissionVerdict } from '../../actors/pool.machine.ts';
-import { createError, plainText, type TroupeError } from '../base/errors.ts';
+import type { TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { check, text } from '../base/options.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import type { Place } from '../kernel/logic.ts';
-import type { ExitReason } from '../kernel/reason.ts';
-import { rejectLater } from '../resilience/call.ts';
-import { type Ending, Job, type JobPlan, LeaseTicket, type Ticket, type TicketDesk } from './job.ts';
-import { type Lease, type LeaseDesk, WorkerLease } from './lease.ts';
-import {
-  type CheckoutOptions,
-  checkCheckout,
-  checkJob,
-  deadlineOf,
-  type JobOptions,
-  type ResolvedPoolOptions,
-} from './pool-options.ts';
+import type { DeskKeeper } from './desk-keeper.ts';
+import { Dispatch, type DispatchDesk } from './dispatch.ts';
+import { Histogram } from './histogram.ts';
+import type { WorkerLease } from './lease.ts';
+import { LeaseWatch } from './lease-watch.ts';
+import type { ResolvedPoolOptions } from './pool-options.ts';
+import * as refusals from './pool-refusals.ts';
 import type { PoolWorker } from './pool-worker.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { QueuePressure } from './queue-pressure.ts';
+import type { SessionDesk } from './sessions.ts';
+import type { Ending, Ticket, TicketDesk } from './ticket.ts';
 
 /** What has come of everything brought to a pool. `accepted` is the sum of the endings, the waiting and the running. */
 export type PoolCounts = { -readonly [E in Ending]: number } & {
@@ -37,33 +33,22 @@ export type PoolCounts = { -readonly [E in Ending]: number } & {
   retried: number;
 };
 
-/** The pool's incarnation of now. */
-export interface DeskKeeper {
-  /** The state of its chart; for people. */
-  readonly state: string;
-  /** Its workers are asked to end: it serves no more. */
-  readonly closing: boolean;
-  readonly workers: readonly PoolWorker[];
-  /** The last crash of a worker, if any. */
-  readonly lastCrash: TroupeError | undefined;
-  /**
-   * Resolves when all that was let in has settled and all workers are gone. At `untilMs` whatever is left is told `reason`, and
-   * the workers are closed.
-   */
-  drain(untilMs: number, reason: ExitReason): Promise<void>;
-  /** Nothing waits and nothing runs, asked for by {@link Desk.watchesWork}. */
-  workDone(): void;
-  /** A job was done, asked for by {@link Desk.watchesSuccess}. */
-  jobSucceeded(): void;
-}
+const NO_COUNTS: PoolCounts = {
+  accepted: 0,
+  refused: 0,
+  retried: 0,
+  succeeded: 0,
+  leased: 0,
+  failed: 0,
+  timed_out: 0,
+  aborted: 0,
+  lost: 0,
+  expired: 0,
+  turned_away: 0,
+  shed: 0,
+};
 
-interface Request {
-  readonly name: string;
-  readonly args: unknown;
-  readonly options: JobOptions | undefined;
-}
-
-export class Desk implements TicketDesk, LeaseDesk {
+export class Desk implements TicketDesk, DispatchDesk, SessionDesk<PoolWorker> {
   readonly host: Host;
   readonly events: EventStream;
   readonly path: string;
@@ -73,85 +58,61 @@ export class Desk implements TicketDesk, LeaseDesk {
   /** Set by the crew while it wants to be told. */
   watchesWork = false;
   watchesSuccess = false;
+  watchesDemand = false;
   /** Crashes with no job done between them. */
   crashesInRow = 0;
   /** While crashes loop: when a probe is due. */
   retryAt = 0;
-  readonly counts: PoolCounts = {
-    accepted: 0,
-    refused: 0,
-    retried: 0,
-    succeeded: 0,
-    leased: 0,
-    failed: 0,
-    timed_out: 0,
-    aborted: 0,
-    lost: 0,
-    expired: 0,
-    turned_away: 0,
-  };
-  readonly #place: Place;
+  readonly counts: PoolCounts = { ...NO_COUNTS };
+  readonly dispatch: Dispatch;
+  readonly leaseWatch: LeaseWatch;
+  /** How long what got a worker had waited for it, and how long workers were at jobs. */
+  readonly waits = new Histogram();
+  readonly runs = new Histogram();
   readonly #options: ResolvedPoolOptions;
-  readonly #line = new WaitQueue<Ticket>();
-  /** The last one given back is the first one taken: its caches are warm, and the coldest can be spared. */
-  readonly #idle: PoolWorker[] = [];
+  readonly #pressure: QueuePressure;
   #keeper: DeskKeeper | undefined;
-  #dispatching = false;
   /** Let in and not settled. */
   #open = 0;
   #leases = 0;
-  #lastJob = 0;
 
   constructor(place: Place, options: ResolvedPoolOptions) {
     this.host = place.system.host;
     this.events = place.system.events;
     this.path = place.path;
     this.checkoutMs = options.checkoutMs;
-    this.#place = place;
     this.#options = options;
+    this.dispatch = new Dispatch(this, options);
+    const { path, events } = this;
+    this.#pressure = new QueuePressure(options.queueLimit, {
+      saturated: (waiting, limit) => events.emit('pool.saturated', { path, waiting, limit }),
+      relieved: (waiting, limit) => events.emit('pool.relieved', { path, waiting, limit }),
+    });
+    this.leaseWatch = new LeaseWatch(this.host, options.leaseLeakMs, (held, heldMs) => {
+      const { worker, holder, stack } = held;
+      events.emit('pool.lease.leaked', { path, worker, heldMs, holder, stack });
+    });
   }
 
-  // ── for callers ───────────────────────────────────────────────────────────────────────────
-
-  run(name: string, args: unknown, options: JobOptions | undefined): Promise<unknown> {
-    let job: JobPlan;
-    try {
-      job = this.#plan({ name, args, options }, this.now());
-    } catch (error) {
-      return rejectLater(error);
-    }
-    const refusal = this.#refusal(job);
-    if (refusal !== undefined) return refusal;
-    const ticket = new Job(this, job);
-    this.#letIn(ticket, job.now);
-    return ticket.promise;
-  }
-
-  lease(options: CheckoutOptions | undefined): Promise<Lease> {
-    const now = this.now();
-    try {
-      if (options !== undefined) checkCheckout(this.path, options);
-    } catch (error) {
-      return rejectLater(error);
-    }
-    const bounds = { now, deadline: deadlineOf(options, now, this.checkoutMs), signal: options?.signal };
-    const refusal = this.#refusal(bounds);
-    if (refusal !== undefined) return refusal;
-    const worker = this.#line.size === 0 ? this.#idle.pop() : undefined;
-    if (worker !== undefined) return Promise.resolve(this.#leaseAtOnce(worker, now));
-    const ticket = new LeaseTicket(this, bounds, this.#hand);
-    this.#letIn(ticket, now);
-    return ticket.promise;
-  }
+  // ── for whoever looks ─────────────────────────────────────────────────────────────────────
 
   /** Whether a job brought now would be let in. */
   canAccept(): boolean {
     if (this.admission !== 'admit') return false;
-    return this.#idle.length > 0 || this.#line.size < this.#options.queueLimit;
+    return !this.isFull || (this.dispatch.idle.size > 0 && !this.dispatch.paused);
+  }
+
+  /** Whether nobody else may wait. */
+  get isFull(): boolean {
+    return this.dispatch.lines.size >= this.#options.queueLimit;
+  }
+
+  get saturated(): boolean {
+    return this.#pressure.saturated;
   }
 
   get waiting(): number {
-    return this.#line.size;
+    return this.dispatch.lines.size;
   }
 
   /** Whether nothing waits, nothing runs and nothing is held. */
@@ -164,11 +125,27 @@ export class Desk implements TicketDesk, LeaseDesk {
   }
 
   get idle(): number {
-    return this.#idle.length;
+    return this.dispatch.idle.size;
   }
 
   get keeper(): DeskKeeper | undefined {
     return this.#keeper;
+  }
+
+  get workers(): readonly PoolWorker[] {
+    return this.#keeper?.workers ?? [];
+  }
+
+  get fitWorkers(): readonly PoolWorker[] {
+    return this.workers.filter(({ fit }) => fit);
+  }
+
+  get sessions(): Dispatch['sessions'] {
+    return this.dispatch.sessions;
+  }
+
+  leastBound(workers: Iterable<PoolWorker>): PoolWorker | undefined {
+    return this.dispatch.leastBound(workers);
   }
 
   now(): number {
@@ -183,6 +160,7 @@ export class Desk implements TicketDesk, LeaseDesk {
     this.crashesInRow = 0;
     this.watchesWork = false;
     this.watchesSuccess = false;
+    this.watchesDemand = false;
   }
 
   /** It serves no more: what waits is turned away. */
@@ -191,21 +169,11 @@ export class Desk implements TicketDesk, LeaseDesk {
     this.admission = 'refuse_closed';
     this.turnAwayAll(error);
     this.#keeper = undefined;
-    this.#idle.length = 0;
-  }
-
-  available(worker: PoolWorker): void {
-    this.#idle.push(worker);
-    if (this.#line.size > 0) this.#dispatch();
-  }
-
-  unavailable(worker: PoolWorker): void {
-    const at = this.#idle.indexOf(worker);
-    if (at >= 0) this.#idle.splice(at, 1);
+    this.dispatch.dismissAll();
   }
 
   turnAwayAll(error: TroupeError): void {
-    for (let ticket = this.#line.shift(); ticket !== undefined; ticket = this.#line.shift())
+    for (let ticket = this.dispatch.shift(); ticket !== undefined; ticket = this.dispatch.shift())
       ticket.turnAway(error);
   }
 
@@ -216,19 +184,12 @@ export class Desk implements TicketDesk, LeaseDesk {
 
   /** Why nobody is let in while crashes loop. */
   degradedError(now: number): TroupeError {
-    const { path: pool, crashesInRow: crashes, lastCrash } = this;
-    const cause = this.#keeper?.lastCrash;
-    const data = { pool, crashes, retryAfterMs: this.retryAfterMs(now), lastCrash };
-    return createError('ERR_POOL_DEGRADED', data, { cause, stack: false });
+    const { path: pool, crashesInRow: crashes } = this;
+    const facts = { pool, crashes, retryAfterMs: this.retryAfterMs(now) };
+    return refusals.degraded(facts, this.#keeper?.lastCrash);
   }
 
-  /** The last crash, in words. */
-  get lastCrash(): string {
-    const crash = this.#keeper?.lastCrash;
-    return crash === undefined ? 'unknown' : plainText(crash);
-  }
-
-  // ── for tickets and leases ────────────────────────────────────────────────────────────────
+  // ── for tickets, leases and the dispatch ──────────────────────────────────────────────────
 
   get serves(): boolean {
     return this.#keeper !== undefined && !this.#keeper.closing;
@@ -238,35 +199,37 @@ export class Desk implements TicketDesk, LeaseDesk {
     this.counts.retried += 1;
   }
 
-  requeue(ticket: Ticket, now: number): void {
-    ticket.wait(now);
-    this.#line.unshift(ticket);
-    if (this.#idle.length > 0) this.#dispatch();
+  waited(waitMs: number): void {
+    this.waits.record(waitMs);
   }
 
-  /** Why no worker came: where some are not there, that is said, with the crash that may have led to it. */
+  ran(runMs: number): void {
+    this.runs.record(runMs);
+  }
+
+  requeue(ticket: Ticket, now: number): void {
+    ticket.wait(now);
+    this.dispatch.requeue(ticket);
+    this.#tellDemand();
+  }
+
   checkoutError(timeoutMs: number): TroupeError {
-    const { size } = this.#options;
-    const workers = this.#keeper?.workers ?? [];
+    const { workers } = this;
+    const size = this.#keeper?.wanted ?? this.#options.size.min;
     const starting = workers.filter(({ info }) => info === undefined).length;
-    const failed = size - workers.length;
-    const absent = starting + failed;
-    const standing =
-      absent === 0
-        ? ''
-        : `; ${absent} of ${size} workers are not there: ${starting} starting, ${failed} failed`;
-    const data = { pool: this.path, timeoutMs, standing, size, starting, failed };
-    const cause = absent === 0 ? undefined : this.#keeper?.lastCrash;
-    return createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { cause, stack: false });
+    const failed = Math.max(0, size - workers.length);
+    const facts = { pool: this.path, timeoutMs, size, starting, failed };
+    return refusals.checkoutTimeout(facts, this.#keeper?.lastCrash);
   }
 
   leaveLine(ticket: Ticket): void {
-    this.#line.remove(ticket);
+    this.dispatch.leave(ticket);
   }
 
-  settled(ending: Ending): void {
+  settled(ending: Ending, { session }: Ticket): void {
     this.counts[ending] += 1;
     this.#open -= 1;
+    if (session !== undefined) this.sessions.touch(session, this.now());
     if (ending === 'succeeded') {
       this.crashesInRow = 0;
       if (this.watchesSuccess) this.#keeper?.jobSucceeded();
@@ -274,140 +237,64 @@ export class Desk implements TicketDesk, LeaseDesk {
     if (this.watchesWork) this.#tellIfDone();
   }
 
-  runOn(worker: PoolWorker, request: Request, begun: (job: Job) => void): Promise<unknown> {
-    const now = this.now();
-    let plan: JobPlan;
-    try {
-      plan = this.#plan(request, now);
-    } catch (error) {
-      return rejectLater(error);
-    }
-    if (plan.signal?.aborted === true) return this.#refuse(this.#abortError(plan.signal));
-    if (now >= plan.deadline) return this.#refuse(this.#lateError());
-    const job = new Job(this, plan);
-    this.#count();
-    begun(job);
-    job.runOn(worker, now);
-    return job.promise;
+  shed(ticket: Ticket): void {
+    const waitedMs = this.now() - ticket.waitsFrom;
+    const { path, events } = this;
+    if (events.active) events.emit('pool.job.shed', { path, waitedMs, waiting: this.waiting });
+    ticket.turnAway(refusals.overloaded(path, waitedMs), 'shed');
   }
 
-  leaseOver(): void {
+  stranded(ticket: Ticket, worker: PoolWorker): void {
+    ticket.turnAway(refusals.noWorker(this.path, worker.id));
+  }
+
+  lengthChanged(waiting: number): void {
+    this.#pressure.note(waiting);
+  }
+
+  rebound(session: string, from: string, to: string): void {
+    const { path, events } = this;
+    if (events.active) events.emit('pool.session.rebound', { path, session, from, to });
+  }
+
+  forgotten(session: string, worker: string, why: 'expired' | 'evicted'): void {
+    const { path, events } = this;
+    if (events.active) events.emit('pool.session.forgotten', { path, session, worker, why });
+  }
+
+  /** A worker is held from now on. */
+  leaseBegun(): void {
+    this.#leases += 1;
+  }
+
+  leaseOver(lease: WorkerLease): void {
     this.#leases -= 1;
+    this.leaseWatch.remove(lease);
     if (this.watchesWork) this.#tellIfDone();
   }
 
-  // ── decisions ─────────────────────────────────────────────────────────────────────────────
-
-  #plan({ name, args, options }: Request, now: number): JobPlan {
-    const { jobTimeoutMs, retry } = this.#options;
-    if (typeof name !== 'string' || name === '') check(`job of pool ${this.path}`, 'name', text, name);
-    if (options !== undefined) checkJob(`job ${name} of pool ${this.path}`, options);
-    this.#lastJob += 1;
-    return {
-      id: this.#lastJob,
-      name,
-      args,
-      now,
-      deadline: deadlineOf(options, now, jobTimeoutMs),
-      signal: options?.signal,
-      idempotent: options?.idempotent ?? retry.idempotent,
-      maxAttempts: options?.maxAttempts ?? retry.maxAttempts,
-    };
+  leaseRevoked(worker: PoolWorker, holdMs: number): void {
+    const { path, events } = this;
+    if (events.active) events.emit('pool.lease.revoked', { path, worker: worker.id, heldMs: holdMs });
   }
 
-  /** Why it may not come in, if it may not. */
-  #refusal(bounds: {
-    readonly now: number;
-    readonly deadline: number;
-    readonly signal: AbortSignal | undefined;
-  }): Promise<never> | undefined {
-    if (this.admission !== 'admit') return this.#notAdmitted(bounds.now);
-    if (bounds.signal?.aborted === true) return this.#refuse(this.#abortError(bounds.signal));
-    if (bounds.now >= bounds.deadline) return this.#refuse(this.#lateError());
-    const { queueLimit } = this.#options;
-    if (this.#idle.length > 0 || this.#line.size < queueLimit) return undefined;
-    const data = { pool: this.path, limit: queueLimit };
-    return this.#refuse(createError('ERR_POOL_QUEUE_FULL', data, { stack: false }));
-  }
+  // ── for those who let in ──────────────────────────────────────────────────────────────────
 
-  #notAdmitted(now: number): Promise<never> {
-    switch (this.admission) {
-      case 'refuse_crash_loop':
-        return this.#refuse(this.degradedError(now));
-      case 'refuse_draining':
-        return this.#refuse(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
-      default:
-        return this.#refuseClosed();
-    }
-  }
-
-  /** Nobody serves here: its place knows whether anybody will. */
-  #refuseClosed(): Promise<never> {
-    if (this.#place.ref() === undefined) {
-      this.counts.refused += 1;
-      return this.#place.call({ type: 'pool.run' }) as Promise<never>;
-    }
-    if (this.#keeper !== undefined)
-      return this.#refuse(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
-    const data = { target: this.path, retryAfterMs: 0 };
-    return this.#refuse(createError('ERR_RESTARTING', data, { stack: false }));
-  }
-
-  #refuse(error: TroupeError): Promise<never> {
-    this.counts.refused += 1;
-    return rejectLater(error);
-  }
-
-  #abortError(signal: AbortSignal): TroupeError {
-    return createError('ERR_POOL_ABORTED', { pool: this.path }, { cause: signal.reason, stack: false });
-  }
-
-  #lateError(): TroupeError {
-    const data = { pool: this.path, timeoutMs: 0, standing: '' };
-    return createError('ERR_POOL_CHECKOUT_TIMEOUT', data, { stack: false });
-  }
-
-  readonly #hand = (worker: PoolWorker, now: number): WorkerLease => {
-    const lease = new WorkerLease(this, worker);
-    this.#leases += 1;
-    worker.checkOut(lease, now);
-    return lease;
-  };
-
-  /** Without a wait there is nothing to be bounded, and no ticket. */
-  #leaseAtOnce(worker: PoolWorker, now: number): WorkerLease {
-    this.counts.accepted += 1;
-    this.counts.leased += 1;
-    return this.#hand(worker, now);
-  }
-
-  #count(): void {
+  /** Something was let in, and will settle. */
+  opened(): void {
     this.counts.accepted += 1;
     this.#open += 1;
   }
 
-  #letIn(ticket: Ticket, now: number): void {
-    this.#count();
-    const worker = this.#line.size === 0 ? this.#idle.pop() : undefined;
-    if (worker !== undefined) {
-      ticket.grant(worker, now);
-      return;
-    }
+  /** Its turn has not come. */
+  enqueue(ticket: Ticket, now: number): void {
     ticket.wait(now);
-    this.#line.push(ticket);
+    this.dispatch.enqueue(ticket, now);
+    this.#tellDemand();
   }
 
-  /** Brings those who wait and those who are idle together. Whatever comes free meanwhile is seen by the same loop. */
-  #dispatch(): void {
-    if (this.#dispatching) return;
-    this.#dispatching = true;
-    while (this.#line.size > 0 && this.#idle.length > 0) {
-      const ticket = this.#line.shift() as Ticket;
-      const now = this.now();
-      if (ticket.isOver(now)) ticket.expire();
-      else ticket.grant(this.#idle.pop() as PoolWorker, now);
-    }
-    this.#dispatching = false;
+  #tellDemand(): void {
+    if (this.watchesDemand && this.waiting > 0) this.#keeper?.demand();
   }
 
   #tellIfDone(): void {

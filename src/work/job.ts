@@ -1,134 +1,27 @@
 /**
- * What people bring to a pool: a job to be run, or the wish for a lease. Both wait in the same line, under the same bounds.
+ * One job brought to a pool.
  *
- * Invariants: each settles exactly once, with the cause; from then on it holds no timer, no listener and no place in the line. One
- * deadline covers its wait, its run and its retries. It is tried again only where it is idempotent and its worker died
- * under it. Which worker it gets, and when, is the desk's business.
+ * Invariants: those of a ticket; one deadline covers its wait, its run and its retries; it is tried again only where it is idempotent
+ * and its worker died under it. Which worker it gets, and when, is the dispatch's business.
  */
-import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
-import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
-import type { Host, Timer } from '../base/host.ts';
-import type { EventStream } from '../base/telemetry.ts';
 import type { PoolWorker } from './pool-worker.ts';
-import type { Waiting } from './wait-queue.ts';
+import { type Ending, Ticket, type TicketBounds, type TicketDesk } from './ticket.ts';
 import type { WorkerFailure } from './worker-port.ts';
-import type { Assignment, WorkerHolder } from './worker-roles.ts';
+import type { Assignment } from './worker-roles.ts';
 
-/** How something brought to a pool ended. */
-export type Ending =
-  | 'succeeded'
-  /** The wish for a lease was granted. */
-  | 'leased'
-  | 'failed'
-  | 'timed_out'
-  | 'aborted'
-  /** Its worker ended under it. */
-  | 'lost'
-  /** It was let in, but no worker came free in its time. */
-  | 'expired'
-  /** It was let in, but the pool stopped serving. */
-  | 'turned_away';
-
-/** What a ticket needs of the desk that took it. */
-export interface TicketDesk {
-  readonly host: Host;
-  readonly events: EventStream;
-  readonly path: string;
-  readonly checkoutMs: number;
-  /** Whether a job that lost its worker may be given to another. */
-  readonly serves: boolean;
-  /** It lost its worker and goes to the head of the line. */
-  requeue(ticket: Ticket, now: number): void;
-  /** It is about to be tried again. */
-  retried(): void;
-  leaveLine(ticket: Ticket): void;
-  /** Why no worker came. */
-  checkoutError(timeoutMs: number): TroupeError;
-  settled(ending: Ending): void;
-}
-
-/** What bounds a ticket. */
-export interface TicketBounds {
-  readonly now: number;
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Something that waits for a worker. */
-export abstract class Ticket implements Waiting<Ticket>, AbortListener {
-  next: Ticket | undefined = undefined;
-  previous: Ticket | undefined = undefined;
-  inLine = false;
-  protected readonly desk: TicketDesk;
-  protected readonly bounds: TicketBounds;
-  protected settled = false;
-  #timer: Timer | undefined = undefined;
-  /** When its wait began, and when it is over. */
-  #waitsFrom = 0;
-  #waitsUntil = NO_DEADLINE;
-
-  constructor(desk: TicketDesk, bounds: TicketBounds) {
-    this.desk = desk;
-    this.bounds = bounds;
-    if (bounds.signal !== undefined) listenToAbort(bounds.signal, this);
-  }
-
-  get deadline(): number {
-    return this.bounds.deadline;
-  }
-
-  /** It is this one's turn. */
-  abstract grant(worker: PoolWorker, now: number): void;
-  /** It will not be served. */
-  abstract turnAway(error: TroupeError): void;
-  abstract aborted(signal: AbortSignal): void;
-  protected abstract expired(waitedMs: number): void;
-
-  /** It stands in the line from now on. */
-  wait(now: number): void {
-    this.#waitsFrom = now;
-    this.#waitsUntil = Math.min(this.deadline, now + this.desk.checkoutMs);
-    if (this.#waitsUntil === NO_DEADLINE) return;
-    this.arm('checkout', this.#waitsUntil - now, () => {
-      this.desk.leaveLine(this);
-      this.expire();
-    });
-  }
-
-  /** Whether its time was over before its turn came, even if no timer has said so yet. */
-  isOver(now: number): boolean {
-    return now >= this.#waitsUntil;
-  }
-
-  expire(): void {
-    this.disarm();
-    this.expired(this.#waitsUntil - this.#waitsFrom);
-  }
-
-  protected arm(label: string, delayMs: number, fire: () => void): void {
-    this.#timer?.cancel();
-    this.#timer = this.desk.host.timer(delayMs, label, fire);
-  }
-
-  protected disarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** The one end of it. */
-  protected conclude(ending: Ending): void {
-    this.settled = true;
-    this.disarm();
-    const { signal } = this.bounds;
-    if (signal !== undefined) unlistenToAbort(signal, this);
-    if (this.inLine) this.desk.leaveLine(this);
-    this.desk.settled(ending);
-  }
+/** Who hears of a job while it runs. */
+export interface JobListener {
+  /** How many chunks of its result may come at first; left out: it is wanted as a whole. */
+  readonly stream?: number | undefined;
+  chunk?(value: unknown): void;
+  /** What it throws ends the job as its caller's abort does. */
+  readonly progressed?: ((value: unknown) => void) | undefined;
 }
 
 /** What a job is. */
 export interface JobPlan extends TicketBounds {
+  readonly listener: JobListener | undefined;
   readonly id: number;
   readonly name: string;
   readonly args: unknown;
@@ -148,6 +41,8 @@ export class Job extends Ticket implements Assignment {
   #worker: PoolWorker | undefined = undefined;
   #startedAt = 0;
   #lastDeath: TroupeError | undefined = undefined;
+  /** Whether its caller has seen a part of its result: then it is not tried again. */
+  #streamed = false;
 
   constructor(desk: TicketDesk, plan: JobPlan) {
     super(desk, plan);
@@ -166,6 +61,10 @@ export class Job extends Ticket implements Assignment {
     return this.#plan.args;
   }
 
+  get stream(): number | undefined {
+    return this.#plan.listener?.stream;
+  }
+
   grant(worker: PoolWorker, now: number): void {
     worker.checkOut(undefined, now);
     this.#start(worker, now);
@@ -177,8 +76,8 @@ export class Job extends Ticket implements Assignment {
     this.#start(worker, now);
   }
 
-  turnAway(error: TroupeError): void {
-    if (!this.settled) this.#fail('turned_away', this.#lastDeath ?? error);
+  turnAway(error: TroupeError, ending: 'turned_away' | 'shed' = 'turned_away'): void {
+    if (!this.settled) this.#fail(ending, this.#lastDeath ?? error);
   }
 
   aborted(signal: AbortSignal): void {
@@ -201,22 +100,45 @@ export class Job extends Ticket implements Assignment {
     worker?.cancel(this, 'aborted');
   }
 
+  /** Its caller has room for so many more chunks. */
+  more(chunks: number): void {
+    if (!this.settled) this.#worker?.more(this, chunks);
+  }
+
   // ── what its worker tells ─────────────────────────────────────────────────────────────────
 
-  succeeded(value: unknown): void {
+  chunk(value: unknown): void {
+    if (this.settled) return;
+    this.#streamed = true;
+    this.#plan.listener?.chunk?.(value);
+  }
+
+  progressed(value: unknown): void {
+    if (this.settled) return;
+    try {
+      this.#plan.listener?.progressed?.(value);
+    } catch (error) {
+      this.abandon(error);
+    }
+  }
+
+  succeeded(value: unknown, now: number): void {
+    this.desk.ran(now - this.#startedAt);
     if (this.settled) return;
     this.#note('succeeded');
     this.conclude('succeeded');
     this.#resolve(value);
   }
 
-  failed({ type, message, traceback }: WorkerFailure): void {
+  failed({ type, message, traceback }: WorkerFailure, now: number): void {
+    this.desk.ran(now - this.#startedAt);
     if (this.settled) return;
     const data = { job: this.name, worker: this.#worker?.name, type, text: message, traceback };
     this.#fail('failed', createError('ERR_JOB_FAILED', data, { stack: false }));
   }
 
-  cancelled(): void {
+  cancelled(now: number): void {
+    this.desk.ran(now - this.#startedAt);
     if (this.settled) return;
     const data = { job: this.name, worker: this.#worker?.name };
     this.#fail('aborted', createError('ERR_JOB_ABORTED', data, { stack: false }));
@@ -225,7 +147,8 @@ export class Job extends Ticket implements Assignment {
   died(error: TroupeError, now: number): void {
     if (this.settled) return;
     const { idempotent, maxAttempts } = this.#plan;
-    const isLeft = idempotent && this.#attempts < maxAttempts && now < this.deadline;
+    const mayRepeat = idempotent && !this.#streamed;
+    const isLeft = mayRepeat && this.#attempts < maxAttempts && now < this.deadline;
     if (!isLeft || !this.desk.serves || this.#onLease) {
       this.#fail('lost', error);
       return;
@@ -253,8 +176,9 @@ export class Job extends Ticket implements Assignment {
     this.#attempts += 1;
     this.disarm();
     const { events, path } = this.desk;
+    const waitMs = now - (this.#attempts === 1 ? this.bounds.now : this.waitsFrom);
+    if (!this.#onLease) this.desk.waited(waitMs);
     if (events.active) {
-      const waitMs = now - this.bounds.now;
       events.emit('pool.job.started', { path, worker: worker.id, job: this.#label, waitMs });
     }
     try {
@@ -311,49 +235,5 @@ export class Job extends Ticket implements Assignment {
 
   get #label(): string {
     return `${this.name}#${this.#plan.id}`;
-  }
-}
-
-/** The wish for a worker of one's own for a while. `L` is what its caller is given: a lease. */
-export class LeaseTicket<L extends WorkerHolder> extends Ticket {
-  /** What its caller waits for. */
-  readonly promise: Promise<L>;
-  readonly #hand: (worker: PoolWorker, now: number) => L;
-  #resolve!: (lease: L) => void;
-  #reject!: (error: unknown) => void;
-
-  /** `hand` takes the worker and makes the lease. */
-  constructor(desk: TicketDesk, bounds: TicketBounds, hand: (worker: PoolWorker, now: number) => L) {
-    super(desk, bounds);
-    this.#hand = hand;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  grant(worker: PoolWorker, now: number): void {
-    const lease = this.#hand(worker, now);
-    this.conclude('leased');
-    this.#resolve(lease);
-  }
-
-  turnAway(error: TroupeError): void {
-    if (!this.settled) this.#fail('turned_away', error);
-  }
-
-  aborted(signal: AbortSignal): void {
-    if (this.settled) return;
-    const data = { pool: this.desk.path };
-    this.#fail('aborted', createError('ERR_POOL_ABORTED', data, { cause: signal.reason, stack: false }));
-  }
-
-  protected expired(waitedMs: number): void {
-    if (!this.settled) this.#fail('expired', this.desk.checkoutError(waitedMs));
-  }
-
-  #fail(ending: Ending, error: TroupeError): void {
-    this.conclude(ending);
-    this.#reject(error);
   }
 }

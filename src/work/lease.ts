@@ -2,9 +2,12 @@
  * A worker of one's own for a while: jobs run on it one after another, and nobody else's in between.
  *
  * Invariant: it is given back exactly once, whoever asks and however often; a job still running then is cancelled in two
- * stages, and the worker goes to nobody before it has given that up. A lease whose worker ended is over by itself.
+ * stages, and the worker goes to nobody before it has given that up. A lease whose worker ended is over by itself, and so is one whose
+ * time is over, whose signal aborts, or whose holder, an actor, has ended.
  */
+import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { createError } from '../base/errors.ts';
+import type { Host, Timer } from '../base/host.ts';
 import { rejectLater } from '../resilience/call.ts';
 import type { Job } from './job.ts';
 import type { JobOptions } from './pool-options.ts';
@@ -29,8 +32,17 @@ export interface Lease {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** What ends a lease beside its holder. */
+export interface LeaseTerms {
+  readonly signal: AbortSignal | undefined;
+  readonly holdMs: number;
+  /** Stops listening for the end of the actor that holds it. */
+  readonly unlink: (() => void) | undefined;
+}
+
 /** What a lease needs of the desk that gave it. */
 export interface LeaseDesk {
+  readonly host: Host;
   readonly path: string;
   /** Runs a job on a leased worker; `begun` is given the job before it starts. */
   runOn(
@@ -39,14 +51,18 @@ export interface LeaseDesk {
     begun: (job: Job) => void,
   ): Promise<unknown>;
   now(): number;
-  leaseOver(): void;
+  leaseOver(lease: WorkerLease): void;
+  /** It was held for longer than it was given for. */
+  leaseRevoked(worker: PoolWorker, holdMs: number): void;
 }
 
-export class WorkerLease implements Lease, WorkerHolder {
+export class WorkerLease implements Lease, WorkerHolder, AbortListener {
   readonly #desk: LeaseDesk;
   readonly #worker: PoolWorker;
   #active = true;
-  #job: Job | undefined;
+  #job: Job | undefined = undefined;
+  #terms: LeaseTerms | undefined = undefined;
+  #timer: Timer | undefined = undefined;
 
   constructor(desk: LeaseDesk, worker: PoolWorker) {
     this.#desk = desk;
@@ -59,6 +75,19 @@ export class WorkerLease implements Lease, WorkerHolder {
 
   get active(): boolean {
     return this.#active;
+  }
+
+  /** From now on these end it, too. */
+  bind(terms: LeaseTerms): void {
+    this.#terms = terms;
+    const { signal, holdMs } = terms;
+    if (signal?.aborted === true) this.release();
+    else if (signal !== undefined) listenToAbort(signal, this);
+    if (holdMs === Number.POSITIVE_INFINITY || !this.#active) return;
+    this.#timer = this.#desk.host.timer(holdMs, 'lease hold', () => {
+      this.#desk.leaseRevoked(this.#worker, holdMs);
+      this.release();
+    });
   }
 
   run<T>(name: string, args?: unknown, options?: JobOptions): Promise<T> {
@@ -81,6 +110,10 @@ export class WorkerLease implements Lease, WorkerHolder {
     this.#worker.giveBack(this.#desk.now(), 'checkin_released');
   }
 
+  aborted(): void {
+    this.release();
+  }
+
   lost(): void {
     this.#over();
   }
@@ -94,7 +127,13 @@ export class WorkerLease implements Lease, WorkerHolder {
   #over(): boolean {
     if (!this.#active) return false;
     this.#active = false;
-    this.#desk.leaseOver();
+    const terms = this.#terms;
+    if (terms !== undefined) {
+      this.#timer?.cancel();
+      if (terms.signal !== undefined) unlistenToAbort(terms.signal, this);
+      terms.unlink?.();
+    }
+    this.#desk.leaseOver(this);
     return true;
   }
 }

@@ -11,8 +11,9 @@ import { createError, isTroupeError, type TroupeError } from '../base/errors.ts'
 import type { Timer } from '../base/host.ts';
 import { LazyAlarm } from './lazy-alarm.ts';
 import { Pulse } from './pulse.ts';
+import type { Waiting } from './wait-queue.ts';
 import { describeEnd, type EndReport, endError, startError } from './worker-end.ts';
-import type { WorkerTransition } from './worker-history.ts';
+import type { Moved, TransitionMetadata, WorkerTransition } from './worker-history.ts';
 import { WorkerLife } from './worker-life.ts';
 import type {
   WorkerEnd,
@@ -30,6 +31,8 @@ export interface WorkerPlan {
   readonly kind: WorkerKind;
   /** Which of the pool's places it fills. */
   readonly seat: number;
+  /** How often all workers had been replaced when it was made. */
+  readonly generation: number;
 }
 
 const PORT_READY: PoolWorkerEvent = { type: 'port.ready' };
@@ -43,15 +46,22 @@ const PORT_BROKE: PoolWorkerEvent = { type: 'port.broke' };
 const PORT_LOST: PoolWorkerEvent = { type: 'port.lost' };
 const PORT_ENDED: PoolWorkerEvent = { type: 'port.ended' };
 
-export class PoolWorker implements WorkerPortListeners {
+export class PoolWorker implements WorkerPortListeners, Waiting<PoolWorker> {
+  /** Its place among the idle. */
+  next: PoolWorker | undefined = undefined;
+  previous: PoolWorker | undefined = undefined;
+  inLine = false;
   readonly id: string;
   readonly kind: string;
   readonly seat: number;
+  readonly generation: number;
   /** Ready and healthy. */
   takesWork = false;
   /** Answered, well or not. */
   jobsDone = 0;
   jobsSucceeded = 0;
+  /** How often it was taken. */
+  uses = 0;
   /** Answers nobody waited for, and messages it should not have sent. */
   dropCount = 0;
   info: WorkerReady | undefined;
@@ -70,6 +80,13 @@ export class PoolWorker implements WorkerPortListeners {
   /** The job it ended under. */
   #lastJob: string | undefined;
   #checkedOut = false;
+  #takenAt = 0;
+  #busyMs = 0;
+  /** Why it is to go as soon as it is free. */
+  #retiring: string | undefined;
+  /** From then on it is too old. */
+  #bestBefore = Number.POSITIVE_INFINITY;
+  #ageTimer: Timer | undefined;
   /** Who keeps it between jobs. */
   #holder: WorkerHolder | undefined;
   #cancelAsked = false;
@@ -87,6 +104,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.id = plan.id;
     this.kind = plan.kind.name;
     this.seat = plan.seat;
+    this.generation = plan.generation;
     this.#workerKind = plan.kind;
     this.#owner = owner;
     this.#alarm = new LazyAlarm(owner.host, 'job', () => this.#job?.overdue());
@@ -94,7 +112,7 @@ export class PoolWorker implements WorkerPortListeners {
       ping: (id) => this.#ping(id),
       idleSince: () => (this.takesWork ? this.#life.since : undefined),
       isTaken: () => this.#checkedOut,
-      isStopped: () => this.#port?.stopped === true,
+      isStopped: () => this.#port?.stopped,
       stopped: () => this.condemn('stopped'),
       passed: () => this.#step(CHECK_PASSED, 'health_restored'),
       missed: (misses) => this.#missed(misses),
@@ -104,10 +122,11 @@ export class PoolWorker implements WorkerPortListeners {
       closePort: () => this.#close(),
       killPort: () => this.#port?.kill(),
       retire: () => this.#retire(),
-      moved: (from: string, to: string, reason: string, inStateMs: number) => {
+      moved: ({ metadata, ...transition }: Moved, inStateMs: number) => {
         const { events, path } = owner;
         if (!events.active) return;
-        events.emit('pool.worker.transitioned', { path, worker: this.id, from, to, reason, inStateMs });
+        const facts = { path, worker: this.id, ...transition, inStateMs };
+        events.emit('pool.worker.transitioned', metadata === undefined ? facts : { ...facts, metadata });
       },
     };
     this.#life = new WorkerLife(subject, owner.host.monotonic());
@@ -127,8 +146,18 @@ export class PoolWorker implements WorkerPortListeners {
     return this.#life.isFit;
   }
 
+  /** Whether it will never take work again. */
+  get over(): boolean {
+    return this.#life.isOver;
+  }
+
   get gone(): boolean {
     return this.#retired;
+  }
+
+  /** How long it was somebody's so far, ms. */
+  get busyMs(): number {
+    return this.#checkedOut ? this.#busyMs + this.#owner.host.monotonic() - this.#takenAt : this.#busyMs;
   }
 
   /** How long it has been there to take jobs, ms; 0 if it never was. */
@@ -172,6 +201,8 @@ export class PoolWorker implements WorkerPortListeners {
   checkOut(holder: WorkerHolder | undefined, now: number): void {
     this.takesWork = false;
     this.#checkedOut = true;
+    this.#takenAt = now;
+    this.uses += 1;
     this.#holder = holder;
     this.#step(LEASE_TAKEN, 'checkout', now);
   }
@@ -185,8 +216,12 @@ export class PoolWorker implements WorkerPortListeners {
     this.#jobId += 1;
     this.#job = job;
     try {
-      const { name, args, deadline } = job;
-      this.#livePort().run({ id: this.#jobId, name, args, remainingMs: deadline - now, deadline });
+      const { name, args, deadline, stream } = job;
+      const remainingMs = deadline - now;
+      const port = this.#livePort();
+      // Two shapes, and both without a hole: this is on the way of every job.
+      if (stream === undefined) port.run({ id: this.#jobId, name, args, remainingMs, deadline });
+      else port.run({ id: this.#jobId, name, args, remainingMs, deadline, stream });
       this.#alarm.set(deadline, now);
     } catch (error) {
       this.#job = undefined;
@@ -201,6 +236,11 @@ export class PoolWorker implements WorkerPortListeners {
   /** Whether it runs a job. */
   get running(): boolean {
     return this.#job !== undefined;
+  }
+
+  /** Grants a streamed job that many chunks more. */
+  more(job: Assignment, chunks: number): void {
+    if (this.#job === job) this.#port?.more?.(this.#jobId, chunks);
   }
 
   /** Two-staged: it is asked to give the job up, and killed when it has not after the grace; at once if it is stopped. */
@@ -226,16 +266,53 @@ export class PoolWorker implements WorkerPortListeners {
       return;
     }
     this.#checkedOut = false;
+    this.#busyMs += now - this.#takenAt;
     const doubtful = this.#doubtful;
     this.#doubtful = false;
-    if (doubtful) this.#step(WORK_DOUBTED, 'checkin_cancelled', now);
+    const { checkEveryMs, recycle } = this.#owner.settings;
+    const worn = this.#retiring ?? this.#owner.worn(this);
+    if (worn !== undefined) this.dismiss(worn);
+    else if (this.uses >= recycle.maxUses) this.dismiss('max_uses');
+    else if (now >= this.#bestBefore) this.dismiss('max_age');
+    else if (doubtful) this.#step(WORK_DOUBTED, 'checkin_cancelled', now);
+    else if (now - this.#pulse.heardAt >= checkEveryMs) this.#step(WORK_DOUBTED, 'check_due', now);
     else this.#step(LEASE_RETURNED, reason, now);
+  }
+
+  /** It is to go as soon as nobody has it: now, or when it is given back. */
+  retire(reason: string): void {
+    if (this.#checkedOut) this.#retiring ??= reason;
+    else this.dismiss(reason);
+  }
+
+  /** Whether somebody has it. */
+  get taken(): boolean {
+    return this.#checkedOut;
+  }
+
+  /** Whether it was told to end at once, so that a SIGKILL says nothing of it. */
+  get killed(): boolean {
+    return this.#killedFor !== undefined;
+  }
+
+  /** The instant since which it has been where it is. */
+  get restsSince(): number {
+    return this.#life.since;
+  }
+
+  describeEnd(): string {
+    return describeEnd(this.#report);
+  }
+
+  /** Whether it is to go when it is given back. */
+  get retiring(): boolean {
+    return this.#retiring !== undefined;
   }
 
   /** It is no longer needed: it ends in order, or is killed after the grace. */
   dismiss(reason: string): void {
     this.#dismissed = true;
-    this.#step(CLOSE_WANTED, reason);
+    this.#step(CLOSE_WANTED, reason, this.#owner.host.monotonic(), { uses: this.uses });
   }
 
   /** It is killed. */
@@ -280,6 +357,7 @@ export class PoolWorker implements WorkerPortListeners {
     if (!this.#life.offers) return;
     this.#readyAt = now;
     this.#pulse.start();
+    this.#age(now);
     this.#owner.started(this, now - this.#openedAt);
     this.watcher?.started();
     this.#tell();
@@ -310,6 +388,18 @@ export class PoolWorker implements WorkerPortListeners {
     this.#rest(now, 'checkin_cancelled');
   }
 
+  chunk(jobId: number, value: unknown): void {
+    if (jobId === this.#jobId) this.#job?.chunk?.(value);
+  }
+
+  progress(jobId: number, value: unknown): void {
+    if (jobId === this.#jobId) this.#job?.progressed?.(value);
+  }
+
+  outgrown(): void {
+    this.retire('outgrown');
+  }
+
   pong(id: number): void {
     this.#pulse.pong(id);
   }
@@ -334,19 +424,19 @@ export class PoolWorker implements WorkerPortListeners {
     this.end = end;
     const now = this.#owner.host.monotonic();
     const how = describeEnd(this.#report);
-    this.#step(PORT_LOST, how, now);
+    this.#step(PORT_LOST, how, now, { code: end.code, signal: end.signal });
     const job = this.#job;
     this.#job = undefined;
     this.#lastJob = job?.name;
     if (job !== undefined) job.died(endError(this.#report, job.name), now);
     const { events, path } = this.#owner;
-    if (events.active) {
+    if (events.lifecycle) {
       const cause = this.#breach ?? end.error;
       const { lastStderr } = end;
       const facts = { path, worker: this.id, pid: this.pid, how, lastStderr };
       events.emit('pool.worker.ended', cause === undefined ? facts : { ...facts, cause });
     }
-    this.#step(PORT_ENDED, how, now);
+    this.#step(PORT_ENDED, how, now, { code: end.code, signal: end.signal });
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────
@@ -392,9 +482,24 @@ export class PoolWorker implements WorkerPortListeners {
     return { worker: name, pid, end, killedFor: this.#killedFor, breach: this.#breach };
   }
 
-  #step(event: PoolWorkerEvent, reason: string, now = this.#owner.host.monotonic()): void {
-    this.#life.step(event, reason, now);
+  #step(
+    event: PoolWorkerEvent,
+    reason: string,
+    now = this.#owner.host.monotonic(),
+    metadata?: TransitionMetadata,
+  ): void {
+    this.#life.step(event, reason, now, metadata);
     this.#tell();
+  }
+
+  /** From a share of its allowed age on, drawn for it alone, it goes when it is free. */
+  #age(now: number): void {
+    const { host, settings } = this.#owner;
+    const { maxAgeMs, ageJitter } = settings.recycle;
+    if (maxAgeMs === Number.POSITIVE_INFINITY) return;
+    const ageMs = maxAgeMs * (1 - ageJitter * host.random.next());
+    this.#bestBefore = now + ageMs;
+    this.#ageTimer = host.timer(ageMs, 'worker age', () => this.retire('max_age'), { unref: true });
   }
 
   #ping(id: number): void {
@@ -406,7 +511,8 @@ export class PoolWorker implements WorkerPortListeners {
   #missed(misses: number): void {
     const limit = this.#owner.settings.pingMisses;
     if (misses >= limit) this.#killedFor ??= 'health_check_failed';
-    this.#step({ type: 'check.missed', misses, limit }, 'health_check_failed');
+    const now = this.#owner.host.monotonic();
+    this.#step({ type: 'check.missed', misses, limit }, 'health_check_failed', now, { misses, limit });
   }
 
   /** Tells the owner what a step has changed, once it is complete. */
@@ -436,6 +542,7 @@ export class PoolWorker implements WorkerPortListeners {
     this.#retired = true;
     this.#cancelTimer?.cancel();
     this.#closeTimer?.cancel();
+    this.#ageTimer?.cancel();
     this.#alarm.stop();
     this.#pulse.stop();
   }

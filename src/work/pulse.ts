@@ -2,7 +2,8 @@
  * The signs of life of one worker: pings while it is idle, a deadline for each answer, and the count of those missed in a row.
  *
  * Invariants: at most one ping is awaited; a worker that somebody has is neither pinged nor blamed, for it answers to the
- * deadline of what it runs, unless the system holds it stopped: then it answers to nothing, and that is told; time in which the loop was held is never held against it. What a miss leads to is the chart's.
+ * deadline of what it runs, unless the system holds it stopped: then it answers to nothing, and that is told; time in which the loop
+ * was held is never held against it. What a miss leads to is the chart's.
  */
 import type { Host, Timer } from '../base/host.ts';
 
@@ -10,6 +11,8 @@ import type { Host, Timer } from '../base/host.ts';
 export interface PulseSettings {
   readonly pingEveryMs: number;
   readonly pingTimeoutMs: number;
+  /** How often one that somebody has is looked at. */
+  readonly lookEveryMs: number;
 }
 
 /** Whose pulse it is. */
@@ -19,8 +22,8 @@ export interface PulseSubject {
   idleSince(): number | undefined;
   /** Whether somebody has it. */
   isTaken(): boolean;
-  /** Whether the system holds it stopped. */
-  isStopped(): boolean;
+  /** Whether the system holds it stopped; `undefined` where that cannot be known. */
+  isStopped(): boolean | undefined;
   /** It is taken, and stopped. */
   stopped(): void;
   passed(): void;
@@ -33,7 +36,10 @@ export class Pulse {
   readonly #host: Host;
   readonly #settings: PulseSettings;
   readonly #subject: PulseSubject;
+  /** When it last gave a sign of life of its own accord, or when it began. */
+  heardAt = 0;
   #everyTimer: Timer | undefined;
+  #lookTimer: Timer | undefined;
   #pongTimer: Timer | undefined;
   #lastId = 0;
   #awaited = false;
@@ -48,7 +54,9 @@ export class Pulse {
 
   /** Begins to ping it whenever it has been idle for the period. */
   start(): void {
+    this.heardAt = this.#host.monotonic();
     this.#arm(this.#settings.pingEveryMs);
+    if (this.#subject.isStopped() !== undefined) this.#armLook();
   }
 
   /** Pings it now; an answer still awaited counts no more. */
@@ -67,6 +75,7 @@ export class Pulse {
     this.#awaited = false;
     this.#pongTimer?.cancel();
     this.#misses = 0;
+    this.heardAt = this.#host.monotonic();
     this.#subject.passed();
   }
 
@@ -80,7 +89,17 @@ export class Pulse {
   stop(): void {
     this.#awaited = false;
     this.#everyTimer?.cancel();
+    this.#lookTimer?.cancel();
     this.#pongTimer?.cancel();
+  }
+
+  /** Asking costs the reading of a file, so it is done now and then, and only while somebody waits for it in vain. */
+  #armLook(): void {
+    const look = (): void => {
+      this.#armLook();
+      if (this.#subject.isTaken() && this.#subject.isStopped() === true) this.#subject.stopped();
+    };
+    this.#lookTimer = this.#host.timer(this.#settings.lookEveryMs, 'worker look', look, UNREF);
   }
 
   #arm(delayMs: number): void {
@@ -95,7 +114,6 @@ export class Pulse {
     // Before the ping: whoever is told of it may stop the pulse.
     this.#arm(isDue ? pingEveryMs : pingEveryMs - idleMs);
     if (isDue && !this.#awaited) this.probe();
-    else if (this.#subject.isTaken() && this.#subject.isStopped()) this.#subject.stopped();
   }
 
   #armPong(delayMs: number): void {

@@ -22,6 +22,11 @@ export class WaitQueue<T extends Waiting<T>> {
     return this.#first;
   }
 
+  /** Whose turn is last. */
+  get last(): T | undefined {
+    return this.#last;
+  }
+
   push(item: T): void {
     item.inLine = true;
     item.previous = this.#last;

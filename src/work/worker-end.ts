@@ -26,6 +26,25 @@ export const describeEnd = ({ end, killedFor }: EndReport): string => {
   return killedFor === undefined ? plainly(end) : `${plainly(end)}, killed: ${killedFor}`;
 };
 
+/** Signals by which something poisonous ends a worker: a bad memory access, an abort of its own, the kernel's killer of what is too big. */
+const SUSPICIOUS = new Map([
+  ['SIGILL', 4],
+  ['SIGABRT', 6],
+  ['SIGBUS', 7],
+  ['SIGKILL', 9],
+  ['SIGSEGV', 11],
+]);
+/** What a shell makes of a signal. */
+const SIGNAL_CODES = 128;
+
+/** Whether it died as one does of bad memory or too much of it. `killed`: by us, which says nothing. */
+export const isSuspicious = ({ code, signal, outOfMemory }: WorkerEnd, killed: boolean): boolean => {
+  if (outOfMemory === true) return true;
+  if (killed) return false;
+  if (signal !== null) return SUSPICIOUS.has(signal);
+  return code !== null && [...SUSPICIOUS.values()].includes(code - SIGNAL_CODES);
+};
+
 /** Characters of a printed line that go into a message; the whole is in `lastStderr`. */
 const LONGEST_TELLING = 200;
 

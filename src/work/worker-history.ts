@@ -14,10 +14,23 @@ export interface WorkerTransition {
   readonly msInState: number;
   /** The instant on `host.monotonic()`. */
   readonly at: number;
+  /** What was known beside the reason: the misses of a check, the exit code and signal of an end, the uses of a worker worn out. */
+  readonly metadata?: TransitionMetadata;
 }
+
+/** Facts of a transition; never payloads. */
+export type TransitionMetadata = Readonly<Record<string, string | number | boolean | null>>;
 
 /** How many transitions a worker remembers: enough for a whole life in trouble, a few KB a worker. */
 export const HISTORY_LIMIT = 32;
+
+/** A transition as it is noted. */
+export interface Moved {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly metadata: TransitionMetadata | undefined;
+}
 
 export class WorkerHistory {
   /** Columns of a ring, so that a note on the way of every job makes no garbage. */
@@ -26,6 +39,7 @@ export class WorkerHistory {
   readonly #reason: string[] = [];
   readonly #msInState: number[] = [];
   readonly #at: number[] = [];
+  readonly #metadata: (TransitionMetadata | undefined)[] = [];
   #next = 0;
   /** When it entered the state it is in. */
   since: number;
@@ -35,7 +49,7 @@ export class WorkerHistory {
   }
 
   /** Notes a transition at `now`; returns how long the state before lasted. */
-  note(from: string, to: string, reason: string, now: number): number {
+  note({ from, to, reason, metadata }: Moved, now: number): number {
     const msInState = now - this.since;
     const at = this.#next;
     this.since = now;
@@ -44,6 +58,7 @@ export class WorkerHistory {
     this.#reason[at] = reason;
     this.#msInState[at] = msInState;
     this.#at[at] = now;
+    this.#metadata[at] = metadata;
     this.#next = at + 1 === HISTORY_LIMIT ? 0 : at + 1;
     return msInState;
   }
@@ -56,7 +71,9 @@ export class WorkerHistory {
   }
 
   #entry(index: number): WorkerTransition {
+    const metadata = this.#metadata[index];
     return {
+      ...(metadata === undefined ? {} : { metadata }),
       from: this.#from[index] as string,
       to: this.#to[index] as string,
       reason: this.#reason[index] as string,

@@ -13,7 +13,12 @@ import {
 import type { ChartSnapshot } from '../chart/chart.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
-import { WorkerHistory, type WorkerTransition } from './worker-history.ts';
+import {
+  type Moved,
+  type TransitionMetadata,
+  WorkerHistory,
+  type WorkerTransition,
+} from './worker-history.ts';
 
 /** What carries out what the chart asks for, and hears of its transitions. */
 export interface LifeSubject {
@@ -21,7 +26,7 @@ export interface LifeSubject {
   closePort(): void;
   killPort(): void;
   retire(): void;
-  moved(from: string, to: string, reason: string, inStateMs: number): void;
+  moved(transition: Moved, inStateMs: number): void;
 }
 
 const chart = compileChart(poolWorkerMachine);
@@ -39,6 +44,7 @@ export class WorkerLife {
   /** Why and when it is being stepped. */
   #why = '';
   #now = 0;
+  #metadata: TransitionMetadata | undefined = undefined;
 
   constructor(subject: LifeSubject, now: number) {
     this.#subject = subject;
@@ -92,9 +98,10 @@ export class WorkerLife {
     return this.#history.list();
   }
 
-  step(event: PoolWorkerEvent, reason: string, now: number): void {
+  step(event: PoolWorkerEvent, reason: string, now: number, metadata?: TransitionMetadata): void {
     this.#why = reason;
     this.#now = now;
+    this.#metadata = metadata;
     this.#runner.send(event);
   }
 
@@ -103,6 +110,7 @@ export class WorkerLife {
     const to = regionsOf(after).lifecycle;
     this.#before = after;
     if (from === to) return;
-    this.#subject.moved(from, to, this.#why, this.#history.note(from, to, this.#why, this.#now));
+    const moved = { from, to, reason: this.#why, metadata: this.#metadata };
+    this.#subject.moved(moved, this.#history.note(moved, this.#now));
   }
 }

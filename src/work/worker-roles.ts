@@ -15,6 +15,12 @@ export interface Assignment {
   readonly args: unknown;
   /** An instant of `host.monotonic()`; `Infinity` is none. */
   readonly deadline: number;
+  /** How many chunks of its result may come at first; left out: it comes as a whole. */
+  readonly stream?: number | undefined;
+  /** A part of the result, of a job with `stream`. */
+  chunk?(value: unknown): void;
+  /** How far it is. */
+  progressed?(value: unknown): void;
   succeeded(value: unknown, now: number): void;
   failed(failure: WorkerFailure, now: number): void;
   /** It gave up, because it was asked to or because it is shutting down. */
@@ -25,13 +31,20 @@ export interface Assignment {
   overdue(): void;
 }
 
-/** How a worker is watched and ended. All ms, but `pingMisses`. */
+/** How a worker is watched and ended. All ms, but the counts. */
 export interface WorkerSettings {
   readonly pingEveryMs: number;
   readonly pingTimeoutMs: number;
   readonly pingMisses: number;
   readonly cancelGraceMs: number;
   readonly closeGraceMs: number;
+  readonly checkEveryMs: number;
+  readonly lookEveryMs: number;
+  readonly recycle: {
+    readonly maxUses: number;
+    readonly maxAgeMs: number;
+    readonly ageJitter: number;
+  };
 }
 
 /** Who has a worker, and hears of it. */
@@ -46,6 +59,8 @@ export interface WorkerOwner {
   available(worker: PoolWorker): void;
   /** It takes no work any more, though nobody has taken it. */
   unavailable(worker: PoolWorker): void;
+  /** Why a worker that is given back should go instead, if it should. */
+  worn(worker: PoolWorker): string | undefined;
   /** The last of it is gone. Once. */
   gone(worker: PoolWorker): void;
 }

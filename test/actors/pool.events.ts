@@ -24,5 +24,7 @@ export const events: readonly PoolEvent[] = [
   { type: 'probe.due' },
   { type: 'drain.wanted' },
   { type: 'work.done' },
+  { type: 'pause.wanted' },
+  { type: 'resume.wanted' },
   { type: 'close.wanted' },
 ];

@@ -10,9 +10,10 @@ interface Ledger {
   /** A probe is scheduled or under way. */
   readonly probing: boolean;
   readonly closed: boolean;
+  readonly serving: boolean | undefined;
 }
 
-const initial: Ledger = { admission: undefined, probing: false, closed: false };
+const initial: Ledger = { admission: undefined, probing: false, closed: false, serving: undefined };
 
 const CHANGES: Readonly<Record<string, Partial<Ledger>>> = {
   scheduleProbe: { probing: true },
@@ -32,6 +33,7 @@ describe('the chart of a pool', () => {
         if (request.kind !== 'action') return before;
         const { type, params } = request;
         if (type === 'decide') return { ...before, admission: params?.['admission'] as AdmissionVerdict };
+        if (type === 'serve') return { ...before, serving: params?.['serving'] as boolean };
         return { ...before, ...CHANGES[type] };
       },
     },
@@ -67,6 +69,13 @@ describe('the chart of a pool', () => {
         before.admission !== 'refuse_draining' ||
         after.admission === 'refuse_draining' ||
         after.admission === 'refuse_closed',
+      'a pause refuses nobody': ({ before, after, event }) =>
+        (event.type !== 'pause.wanted' && event.type !== 'resume.wanted') ||
+        before.admission === after.admission,
+      'nothing but a pause keeps those who wait from being served': ({ before, after, event }) =>
+        after.serving !== false || before.serving === false || event.type === 'pause.wanted',
+      'while it drains it is never paused, so that every drain ends': ({ after }) =>
+        after.admission !== 'refuse_draining' || after.serving === true,
       'once it is closed, nothing happens any more': ({ before, step }) => !before.closed || !step.changed,
       'closed is closed': ({ next, after }) => (next.status === 'done') === after.closed,
     },

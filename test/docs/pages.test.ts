@@ -25,7 +25,17 @@ import { TIMEOUT_DEFAULTS } from '../../src/resilience/timeout.ts';
 import { COUNT_DEFAULTS, RATE_DEFAULTS, TIME_DEFAULTS } from '../../src/resilience/window.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
-import { CRASH_LOOP_DEFAULTS, POOL_DEFAULTS, RETRY_DEFAULTS } from '../../src/work/pool-options.ts';
+import {
+  AFFINITY_DEFAULTS,
+  CRASH_LOOP_DEFAULTS,
+  POOL_DEFAULTS,
+  RECYCLE_DEFAULTS,
+  REPLACE_DEFAULTS,
+  RETRY_DEFAULTS,
+  SCALING_DEFAULTS,
+  SHEDDING_DEFAULTS,
+  STREAM_WINDOW,
+} from '../../src/work/pool-options.ts';
 import { WIRE_LIMITS } from '../../src/work/wire.ts';
 import { LETTERS_PER_RUN } from '../../src/xstate/engine.ts';
 import { MICROSTEPS_MAX } from '../../src/xstate/inner-actor.ts';
@@ -119,6 +129,27 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'chaos `outcomeRate`': CHAOS_DEFAULTS.outcomeRate,
   'pool `size`': POOL_DEFAULTS.size,
   'pool `checkoutMs`': POOL_DEFAULTS.checkoutMs,
+  'pool `start`': POOL_DEFAULTS.start,
+  'pool `startsAtOnce`': POOL_DEFAULTS.startsAtOnce,
+  'pool `scaling.growAfterMs`': SCALING_DEFAULTS.growAfterMs,
+  'pool `scaling.idleMs`': SCALING_DEFAULTS.idleMs,
+  'pool `scaling.shrinkEveryMs`': SCALING_DEFAULTS.shrinkEveryMs,
+  'pool `agingMs`': POOL_DEFAULTS.agingMs,
+  'pool `shedding.targetMs`': SHEDDING_DEFAULTS.targetMs,
+  'pool `shedding.intervalMs`': SHEDDING_DEFAULTS.intervalMs,
+  'pool `affinity.mode`': AFFINITY_DEFAULTS.mode,
+  'pool `affinity.ttlMs`': AFFINITY_DEFAULTS.ttlMs,
+  'pool `affinity.limit`': AFFINITY_DEFAULTS.limit,
+  'pool `recycle.maxUses`': RECYCLE_DEFAULTS.maxUses,
+  'pool `recycle.maxAgeMs`': RECYCLE_DEFAULTS.maxAgeMs,
+  'pool `recycle.ageJitter`': RECYCLE_DEFAULTS.ageJitter,
+  'pool `recycle.taintMs`': RECYCLE_DEFAULTS.taintMs,
+  'pool `leaseLeakMs`': POOL_DEFAULTS.leaseLeakMs,
+  'pool `checkEveryMs`': POOL_DEFAULTS.checkEveryMs,
+  'pool `lookEveryMs`': POOL_DEFAULTS.lookEveryMs,
+  "pool `stream`'s `window`": STREAM_WINDOW,
+  "pool `replaceWorkers`'s `atOnce`": REPLACE_DEFAULTS.atOnce,
+  "pool `replaceWorkers`'s `timeoutMs`": REPLACE_DEFAULTS.timeoutMs,
   'pool `queueLimit`': POOL_DEFAULTS.queueLimit,
   'pool `jobTimeoutMs`': POOL_DEFAULTS.jobTimeoutMs,
   'pool `startTimeoutMs`': POOL_DEFAULTS.startTimeoutMs,

@@ -17,8 +17,9 @@ import { RestartLimit } from '../../src/supervision/restart-limit.ts';
 import { simulate } from '../../src/testing/simulate.ts';
 import { SimulatedProcess } from '../../src/testing/simulated-process.ts';
 import { Desk } from '../../src/work/desk.ts';
+import { Dispatch } from '../../src/work/dispatch.ts';
+import { FairLine } from '../../src/work/fair-line.ts';
 import { PoolWorker } from '../../src/work/pool-worker.ts';
-import { WaitQueue } from '../../src/work/wait-queue.ts';
 import { breaker } from './scenarios/breaker.ts';
 import type { AnyScenario } from './scenarios/index.ts';
 import { kernel } from './scenarios/kernel.ts';
@@ -178,30 +179,28 @@ describe('a pool is caught', () => {
   const scenario = poolAlone as AnyScenario;
 
   it('giving one worker to two jobs', async () => {
-    plant(Desk, 'unavailable', () => () => undefined);
     plant(
-      Desk,
-      'available',
+      Dispatch,
+      'takeIdle',
       (original) =>
-        function (this: never, ...args: never[]) {
-          Reflect.apply(original, this, args);
-          Reflect.apply(original, this, args);
-        },
+        function (this: Dispatch, ...args: never[]) {
+          const worker = Reflect.apply(original, this as never, args) as PoolWorker | undefined;
+          // It stands among the idle as before.
+          if (worker !== undefined) this.idle.unshift(worker);
+          return worker;
+        } as Method,
     );
     expect(await found(scenario)).toMatch(/one job a worker|accounted for|no error/);
   });
 
   it('serving the last first', async () => {
     plant(
-      WaitQueue,
-      'shift',
+      FairLine,
+      'push',
       (original) =>
-        function (this: { size: number; push(item: unknown): void }) {
-          const all: unknown[] = [];
-          while (this.size > 0) all.push(Reflect.apply(original, this, []));
-          const last = all.pop();
-          for (const item of all) this.push(item);
-          return last;
+        function (this: FairLine<never>, item: never) {
+          if (this.size === 0) Reflect.apply(original, this as never, [item]);
+          else this.unshift(item);
         } as Method,
     );
     expect(await found(scenario)).toBe('first in, first served');

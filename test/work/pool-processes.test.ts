@@ -47,7 +47,7 @@ const open = async (options: Partial<PoolOptions> & Pick<PoolOptions, 'worker'>)
         resolve(event);
       });
     });
-  const { size = 2 } = options;
+  const size = typeof options.size === 'number' ? options.size : 2;
   const stage: Stage = {
     system,
     pool: handle,
@@ -108,7 +108,7 @@ describe.each([
   it_(
     'settles the job of a stopped worker by its deadline, kills that worker at once and replaces it',
     async () => {
-      const stage = await open({ worker, cancelGraceMs: 60_000 });
+      const stage = await open({ worker, cancelGraceMs: 60_000, lookEveryMs: 60_000 });
       const started = taken(stage);
       const ended = stage.next('pool.worker.ended');
       const fate = fateOf(stage.pool.run('slow', { ms: 200 }, { timeoutMs: 700 }));

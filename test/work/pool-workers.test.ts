@@ -220,8 +220,8 @@ describe('a busy worker', () => {
 });
 
 describe('a busy worker', () => {
-  it('that the system holds stopped is killed at the ping interval, and its idempotent job tried on another', async () => {
-    const { host, pool, of } = await stage({ size: 1, pingEveryMs: 1_000 });
+  it('that the system holds stopped is killed at the next look, and its idempotent job tried on another', async () => {
+    const { host, pool, of } = await stage({ size: 1, pingEveryMs: 60_000, lookEveryMs: 1_000 });
     const fate = fateOf(pool.run('x', { do: 'stop' }, { idempotent: true, timeoutMs: 60_000 }));
     await host.advance(999);
     expect(of('pool.worker.ended')).toEqual([]);
