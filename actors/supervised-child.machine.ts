@@ -27,6 +27,7 @@ export type SupervisedChildEvent =
   | { readonly type: 'exited'; readonly again: boolean }
   | { readonly type: 'back_off' }
   | { readonly type: 'backoff_elapsed' }
+  | { readonly type: 'hold' }
   | { readonly type: 'terminate' }
   | { readonly type: 'forget' };
 
@@ -51,6 +52,8 @@ export const supervisedChildMachine = setup({
     stand: (_, _params: ChildStanding) => noop(),
     /** The wait is over or called off. */
     disarmBackoff: noop,
+    /** It has been started, or is not to be: whoever waits behind it for the same breaker may go. */
+    leaveHold: noop,
   },
   guards: {
     again: ({ event }) => (event.type === 'exited' || event.type === 'start_failed') && event.again,
@@ -68,6 +71,7 @@ export const supervisedChildMachine = setup({
       exited: 'It has ended, with all below it; `again` when another incarnation is to follow.',
       back_off: 'It shall wait before it is started again.',
       backoff_elapsed: 'The wait is over.',
+      hold: 'A breaker that it, or one it starts together with, depends on does not let it start now.',
       terminate: 'It is to stop, or not to be started again.',
       forget: 'Its spec is deleted.',
     },
@@ -75,12 +79,13 @@ export const supervisedChildMachine = setup({
   states: {
     stopped: {
       description: 'Known, not running, and nothing is due.',
-      entry: { type: 'stand', params: { listed: 'undefined', due: false, ...PRESENT } },
-      on: { start: 'starting', forget: 'ended' },
+      entry: [{ type: 'stand', params: { listed: 'undefined', due: false, ...PRESENT } }, 'leaveHold'],
+      on: { start: 'starting', hold: 'held', forget: 'ended' },
     },
     starting: {
       description: 'Its init runs.',
       entry: { type: 'stand', params: { listed: 'starting', due: true, ...ALIVE } },
+      exit: 'leaveHold',
       on: {
         started: 'running',
         ignored: 'stopped',
@@ -99,13 +104,18 @@ export const supervisedChildMachine = setup({
     restarting: {
       description: 'Its restart is due, and comes as soon as its supervisor gets to it.',
       entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
-      on: { start: 'starting', back_off: 'backing_off', terminate: 'stopped' },
+      on: { start: 'starting', back_off: 'backing_off', hold: 'held', terminate: 'stopped' },
     },
     backing_off: {
       description: 'Its restart is due after a delay that grows with every failure in a row.',
       entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
       exit: 'disarmBackoff',
-      on: { start: 'starting', backoff_elapsed: 'restarting', terminate: 'stopped' },
+      on: { start: 'starting', backoff_elapsed: 'restarting', hold: 'held', terminate: 'stopped' },
+    },
+    held: {
+      description: 'Its start is due once the breakers it depends on allow it, or it has waited long enough.',
+      entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
+      on: { start: 'starting', terminate: 'stopped' },
     },
     stopping: {
       description: 'It has been told to stop and has not ended yet.',

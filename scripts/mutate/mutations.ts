@@ -13,6 +13,7 @@ const SHARED = 'src/supervision/supervision.ts';
 const CHILD = 'src/supervision/child.ts';
 const LIMIT = 'src/supervision/restart-limit.ts';
 const STEPS = 'src/supervision/child-steps.ts';
+const GROUP = 'src/supervision/waiting-group.ts';
 const RULES = 'src/supervision/child-rules.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -91,14 +92,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: 'temporary siblings stay known after a group restart',
-    file: STATIC,
-    from: "if (child.spec.restart === 'temporary' && child !== culprit) this.#forget(child);",
+    file: GROUP,
+    from: "if (child.spec.restart === 'temporary' && child !== culprit) this.#siblings.forget(child);",
     to: "if (child.spec.restart === 'temporary' && child !== culprit) child.place.markGone();",
   },
   {
     what: 'temporary children stay known after their end',
     file: STATIC,
-    from: "    child.place.markGone();\n    if (child.spec.restart === 'temporary') this.#forget(child);\n",
+    from: "    child.place.markGone();\n    if (child.spec.restart === 'temporary') this.forget(child);\n",
     to: '    child.place.markGone();\n',
   },
   {
@@ -193,8 +194,64 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: 'siblings wait for ever for a culprit that was terminated',
-    file: STATIC,
+    file: GROUP,
     from: 'else if (unfinished?.culprit === child) yield* this.#leaveOut(unfinished);',
     to: '',
   },
 ];
+  {
+    what: 'a link passes on normal',
+    file: RELATIONS,
+    from: "else if (reason !== 'normal') to.exit(reason);",
+    to: 'else to.exit(reason);',
+    by: 'links',
+  },
+  {
+    what: 'a link tells those who trap exits of unclean ends only',
+    file: RELATIONS,
+    from: 'else if (to.trapExit) inform(',
+    to: "else if (to.trapExit && reason === 'normal') void to;\n  else if (to.trapExit) inform(",
+    by: 'links',
+  },
+  {
+    what: 'names outlive who holds them',
+    file: REGISTRY,
+    from: 'for (const name of cell.names) this.#names.delete(name);',
+    to: '',
+    by: 'names',
+  },
+  {
+    what: 'a child that is restarted already can be restarted',
+    file: CHART,
+    from: "onRestart: 'ERR_CHILD_RESTARTING',",
+    to: 'onRestart: null,',
+    by: 'held inits',
+  },
+  {
+    what: 'siblings of a culprit that failed to restart restart with it',
+    file: GROUP,
+    from: 'if (child.backoff === false) leaveStopped',
+    to: 'if (child === undefined) leaveStopped',
+    by: 'held inits',
+  },
+  {
+    what: 'a failed restart is tried again before what else was asked',
+    file: STATIC,
+    from: "if (yield* startOne(this.supervision, child, 'restart')) this.supervision.restarted(child);\n    else this.retry(child);",
+    to: "if (yield* startOne(this.supervision, child, 'restart')) this.supervision.restarted(child);\n    else yield* this.#failed(child, child.lastReason);",
+    by: 'held inits',
+  },
+  {
+    what: 'a dynamic supervisor ends before all its children have',
+    file: DYNAMIC,
+    from: 'if (left <= 0) closed();',
+    to: 'closed();',
+    by: 'templates in templates',
+  },
+  {
+    what: 'a fault that comes while another is dealt with is lost',
+    file: WORK,
+    from: 'this.#orders.push({ begin, request });',
+    to: 'if (this.#current === undefined || request !== undefined) this.#orders.push({ begin, request });',
+    by: 'several faults',
+  },

@@ -21,6 +21,7 @@ import { showRef } from '../kernel/ref.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
 import { createSystem, type System, type SystemOfActors } from '../kernel/system.ts';
 import type { TreeNode } from '../kernel/tree.ts';
+import { checkTree } from '../supervision/dependencies.ts';
 import { type Health, healthOf } from './health.ts';
 import { OpenResources } from './open-resources.ts';
 import { isResource, type Order, orderOf, type Resource } from './resource.ts';
@@ -314,7 +315,8 @@ class RunningApplication implements Application {
 /**
  * An application of a tree and its resources. Nothing starts before `start()` or `run()`.
  *
- * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_SPEC_UNKNOWN
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_SPEC_UNKNOWN, ERR_DEPENDENCY_UNKNOWN,
+ * ERR_DEPENDENCY_ORDER
  */
 export const application = (
   tree: Spec<never> | Spec<unknown>,
@@ -330,6 +332,7 @@ export const application = (
     APPLICATION_DEFAULTS,
   );
   const specs = specsOf(root);
+  checkTree(where, root);
   const order = orderOf(where, resources, (spec) => specs.has(spec));
   const resolved: Resolved = { tree: root, order, deadlineMs, drainDelayMs, host, context };
   if (drainDelayMs >= deadlineMs)

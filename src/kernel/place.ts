@@ -127,6 +127,7 @@ export class PlaceOfActor implements Place {
   /** The last incarnation, while what is below it still ends. */
   ending: Cell | undefined = undefined;
   #gone = false;
+  #mourners: Set<() => void> | undefined = undefined;
   #retryAt: number | undefined = undefined;
   #waiting: Set<Call> | undefined = undefined;
   #shared: unknown = undefined;
@@ -226,6 +227,20 @@ export class PlaceOfActor implements Place {
     if (this.ending === cell) this.ending = undefined;
   }
 
+  /** Nobody means to start it again, as things stand. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Calls whenever it is found that nobody will start it again. `gone` must not throw. Returns the function that ends that. */
+  onGone(gone: () => void): () => void {
+    const mourner = (): void => gone();
+    this.#mourners ??= new Set();
+    const mourners = this.#mourners;
+    mourners.add(mourner);
+    return () => void mourners.delete(mourner);
+  }
+
   /** Its owner means to start it again at about this instant of `host.monotonic()`. */
   markRestarting(retryAt: number): void {
     this.#gone = false;
@@ -238,6 +253,7 @@ export class PlaceOfActor implements Place {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) for (const call of waiting) refuseNoproc(call);
+    if (this.#mourners !== undefined) for (const gone of [...this.#mourners]) gone();
     for (const child of this.spec.children) {
       const below = this.system.placeAt(`${this.path}/${child.id}`);
       if (below?.spec === child && below.cell === undefined) below.markGone();

@@ -2,13 +2,16 @@
  * A spec: what to start, under which id, and how its owner shall treat its end. Plain, frozen, inspectable data; also
  * the typed key to what it started (`app.get(spec)`). It stands once in an application; `as(id)` makes another key.
  */
+import type { BreakerVerdict } from '../../actors/circuit-breaker.machine.ts';
 import {
   anything,
   check,
   either,
+  fits,
   flag,
   identifier,
   integer,
+  listOf,
   ms,
   msOrInfinity,
   object,
@@ -49,6 +52,15 @@ export interface RestartBudget {
   readonly onExceeded?: 'give_up' | 'park';
 }
 
+/** What a child can depend on: the handle of a breaker. */
+export interface Dependable extends Handle {
+  readonly kind: 'breaker';
+  /** Whether an application is not ready while it is open. */
+  readonly critical: boolean;
+  inspect(): { readonly verdict: BreakerVerdict; readonly openUntilMs: number | undefined };
+  onChange(listener: () => void): () => void;
+}
+
 /** Options that every spec takes. */
 export interface SpecOptions {
   /** Given to init. */
@@ -73,6 +85,13 @@ export interface SpecOptions {
   readonly significant?: boolean;
   /** A restart window of its own, spent instead of its supervisor's. Default: none. */
   readonly restartBudget?: RestartBudget;
+  /**
+   * Breakers of the same application, each before this child in the order of starting. While one of them is open the child
+   * is not started: it is `held`, which spends no intensity. For children of supervisors only. Default: none.
+   */
+  readonly dependsOn?: Spec<Dependable> | readonly Spec<Dependable>[];
+  /** How long it is held at most; then it is started whatever they say. Default 60,000. */
+  readonly holdMaxMs?: number;
   /** Shown to people. */
   readonly description?: string;
 }
@@ -92,6 +111,8 @@ export interface Spec<H = Handle> {
   readonly backoff: false | Partial<Backoff> | undefined;
   readonly significant: boolean;
   readonly restartBudget: Required<RestartBudget> | undefined;
+  readonly dependsOn: readonly Spec<unknown>[];
+  readonly holdMaxMs: number;
   readonly description: string | undefined;
   /** Specs that stand below this one (a supervisor's children, a pool's breaker), for checks before any start. */
   readonly children: readonly Spec<unknown>[];
@@ -109,7 +130,15 @@ export const SPEC_DEFAULTS = Object.freeze({
   onShutdown: 'discard',
   overlap: 'allow',
   significant: false,
+  holdMaxMs: 60_000,
 } as const);
+
+/** A spec on which others can depend. */
+const DEPENDABLE = fits<Spec<unknown>>(
+  "a breaker's spec",
+  (value) => isSpec(value) && value.logic.kind === 'breaker',
+  "breakers' specs",
+);
 
 /** The rules of {@link SpecOptions}; builders of other specs take those that suit them. */
 export const SPEC_FIELDS = {
@@ -124,6 +153,8 @@ export const SPEC_FIELDS = {
   backoff: either(oneOfFalse(), object<Partial<Backoff>>('a backoff')),
   significant: flag,
   restartBudget: object<RestartBudget>('a restart budget'),
+  dependsOn: either(DEPENDABLE, listOf(DEPENDABLE)),
+  holdMaxMs: ms(1),
   description: text,
 } as const;
 
@@ -177,6 +208,17 @@ export const resolveBackoff = (
   base: Backoff = BACKOFF_DEFAULTS,
 ): Readonly<Backoff> => resolveOptions(where, input, BACKOFF_FIELDS, base) as Readonly<Backoff>;
 
+const NONE: readonly Spec<unknown>[] = Object.freeze([]);
+
+/** Each breaker once. */
+const dependenciesOf = (where: string, options: SpecOptions): readonly Spec<unknown>[] => {
+  const { dependsOn, holdMaxMs } = options;
+  const given = dependsOn === undefined ? NONE : Array.isArray(dependsOn) ? dependsOn : [dependsOn];
+  if (given.length === 0 && holdMaxMs !== undefined)
+    refuse(where, 'holdMaxMs', 'left out where dependsOn names no breaker', holdMaxMs);
+  return given.length === 0 ? NONE : Object.freeze([...new Set(given)]);
+};
+
 class ChildSpec<H> implements Spec<H> {
   readonly id: string;
   readonly logic: Logic<H>;
@@ -191,6 +233,8 @@ class ChildSpec<H> implements Spec<H> {
   readonly backoff: Spec['backoff'];
   readonly significant: boolean;
   readonly restartBudget: Spec['restartBudget'];
+  readonly dependsOn: readonly Spec<unknown>[];
+  readonly holdMaxMs!: number;
   readonly description: string | undefined;
   readonly children: readonly Spec<unknown>[];
 
@@ -201,6 +245,7 @@ class ChildSpec<H> implements Spec<H> {
     this.backoff = options.backoff;
     this.significant = options.significant;
     this.restartBudget = options.restartBudget as Spec['restartBudget'];
+    this.dependsOn = (options.dependsOn as Spec['dependsOn'] | undefined) ?? NONE;
     this.description = options.description;
     this.children = children;
     Object.assign(this, {
@@ -211,6 +256,7 @@ class ChildSpec<H> implements Spec<H> {
       overflow: options.overflow,
       onShutdown: options.onShutdown,
       overlap: options.overlap,
+      holdMaxMs: options.holdMaxMs,
     });
     Object.freeze(this);
   }
@@ -253,10 +299,13 @@ export const createSpec = <H>(
   if (resolved.significant && options.restart !== 'transient' && options.restart !== 'temporary')
     refuse(where, 'significant', "false where restart is 'permanent' (its ends are never final)", true);
   const { restartBudget } = resolved;
-  const checked =
-    restartBudget === undefined
-      ? resolved
-      : { ...resolved, restartBudget: resolveBudget(`${where}.restartBudget`, restartBudget) };
+  const checked: Resolved = {
+    ...resolved,
+    dependsOn: dependenciesOf(where, options) as readonly Spec<Dependable>[],
+    ...(restartBudget === undefined
+      ? {}
+      : { restartBudget: resolveBudget(`${where}.restartBudget`, restartBudget) }),
+  };
   return new ChildSpec(id, logic, checked, Object.freeze([...children]));
 };
 

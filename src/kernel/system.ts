@@ -139,6 +139,9 @@ export class SystemOfActors implements System {
     place.markGone();
     if (this.#places.get(place.path) === place) this.#places.delete(place.path);
     if (this.#specs.get(place.spec) === place) this.#specs.delete(place.spec);
+    const [breaker] = spec.dependsOn;
+    if (breaker !== undefined)
+      refuse(`start of ${path}`, 'dependsOn', 'left out where no supervisor would hold it', breaker.id);
     for (const child of place.spec.children) {
       const below = this.#specs.get(child);
       if (below?.path.startsWith(`${place.path}/`) === true) this.release(below);
@@ -160,7 +163,7 @@ export class SystemOfActors implements System {
 
   /** @throws ERR_SPEC_UNKNOWN */
   placeOf(spec: Spec<unknown>): PlaceOfActor {
-    const place = this.#specs.get(spec);
+    const place = this.findPlace(spec);
     if (place !== undefined) return place;
     if (!isSpec(spec)) return refuse('get', 'spec', 'a spec', spec);
     throw createError('ERR_SPEC_UNKNOWN', { id: spec.id });
@@ -168,6 +171,11 @@ export class SystemOfActors implements System {
 
   /** A spec is addressed by its place. @throws ERR_OPTION_INVALID: what names nobody; ERR_SPEC_UNKNOWN */
   addressed(where: string, to: Addressee): Addressed {
+  /** Where a spec stands now, if it does. */
+  findPlace(spec: Spec<unknown>): PlaceOfActor | undefined {
+    return this.#specs.get(spec);
+  }
+
     if (typeof to === 'string') return to;
     if (isSpec(to)) return this.placeOf(to);
     if (typeof (to as Handle | undefined)?.path === 'string') return to;

@@ -17,6 +17,7 @@ import type { ActorTimer } from '../kernel/logic.ts';
 import type { PlaceOfActor } from '../kernel/place.ts';
 import { type ExitReason, isClean } from '../kernel/reason.ts';
 import { BACKOFF_DEFAULTS, type Backoff, resolveBackoff, type Spec } from '../kernel/spec.ts';
+import type { Hold } from './hold.ts';
 import { backoffDelay, type RestartLimit } from './restart-limit.ts';
 
 const chart = compileChart(supervisedChildMachine);
@@ -57,6 +58,10 @@ export class Child implements Observer {
   added = false;
   /** Runs while it backs off. */
   timer: ActorTimer | undefined = undefined;
+  /** What keeps it from being started, or has, until that start is over. */
+  hold: Hold | undefined = undefined;
+  /** Since when it has been held without having been started. */
+  heldSinceMs: number | undefined = undefined;
   #snapshot: ChartSnapshot = chart.initial.snapshot;
   #standing = standingOf(chart.initial.requests) as ChildStanding;
 
@@ -107,6 +112,7 @@ export class Child implements Observer {
       if (request.kind !== 'action') continue;
       if (request.type === 'stand') this.#standing = request.params as unknown as ChildStanding;
       else if (request.type === 'disarmBackoff') this.#disarm();
+      else if (request.type === 'leaveHold') this.hold?.leave(this);
     }
   }
 
@@ -117,14 +123,19 @@ export class Child implements Observer {
 
   /** Counts a failure and says how long to wait before the next start, ms. */
   countFailure(reason: ExitReason, nowMs: number, random: Random): number {
-    this.lastReason = reason;
-    const { stableMs } = this.backoff === false ? BACKOFF_DEFAULTS : this.backoff;
-    const wasStable = this.startedAt !== undefined && nowMs - this.startedAt >= stableMs;
-    this.failures = wasStable ? 1 : this.failures + 1;
-    this.startedAt = undefined;
+    this.excuseFailure(reason, nowMs);
+    this.failures += 1;
     if (this.backoff === false) return 0;
     const delay = backoffDelay(this.backoff, this.failures);
     return this.backoff.jitter === 'full' ? delay * random.next() : delay;
+  }
+
+  /** Takes note of a failure that is not its own: it counts nothing, and what a stable run has outlived is forgotten. */
+  excuseFailure(reason: ExitReason, nowMs: number): void {
+    this.lastReason = reason;
+    const { stableMs } = this.backoff === false ? BACKOFF_DEFAULTS : this.backoff;
+    if (this.startedAt !== undefined && nowMs - this.startedAt >= stableMs) this.failures = 0;
+    this.startedAt = undefined;
   }
 
   #disarm(): void {

@@ -21,6 +21,7 @@ import { noHandler } from '../kernel/relations.ts';
 import { createSpec, SPEC_FIELDS, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
+import { checkPlaced } from './dependencies.ts';
 import {
   type DynamicMessage,
   type DynamicOperations,
@@ -191,7 +192,8 @@ class DynamicSupervisor implements Behaviour {
       return;
     }
     checkChild(`startChild of ${context.path}`, spec, rules);
-    const place = system.adopt(spec, `${context.path}/${spec.id}`);
+    checkPlaced(`startChild of ${context.path}`, spec, { system, path });
+    const place = system.adopt(spec, path);
     const child = new Child(spec, place, backoffOf(spec, rules.backoff));
     child.added = true;
     this.#children.set(spec.id, child);
@@ -206,6 +208,12 @@ class DynamicSupervisor implements Behaviour {
   }
 
   #stop(child: Child, stopped: () => void): void {
+    this.#launch(child);
+  }
+
+  /** Unless a breaker that it depends on keeps it; then once that does not, if it is still to be started. */
+  #launch(child: Child): void {
+    if (this.#supervision.isHeld({ starting: [child] }, () => this.#restart(child))) return;
     const waiting = this.#stopping.get(child);
     if (waiting !== undefined) {
       waiting.push(stopped);
@@ -222,6 +230,7 @@ class DynamicSupervisor implements Behaviour {
   #heard(child: Child, cell: Cell, fate: Fate): void {
     if (child.cell !== cell) return;
     const stopping = this.#stopping.get(child);
+      this.#refuseStart(child, 'shutdown');
     if (stopping !== undefined) {
       // An init that came through before the stop reached it is followed by its end.
       if (fate.kind === 'started') return;
@@ -300,7 +309,7 @@ class DynamicSupervisor implements Behaviour {
   #restart(child: Child): void {
     if (!child.standing.due || child.cell !== undefined) return;
     if (this.#supervision.isHeldBack(child, () => this.#restart(child))) return;
-    this.#supervision.launch(child);
+    this.#launch(child);
   }
 
   #forget(child: Child): void {

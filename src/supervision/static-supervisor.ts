@@ -15,29 +15,31 @@ import { isSpec, type Spec } from '../kernel/spec.ts';
 import { backoffOf, Child, type Fate } from './child.ts';
 import { checkChild } from './child-rules.ts';
 import { startOne, stopAll, stopInReverse, stopOne } from './child-steps.ts';
+import { checkPlaced } from './dependencies.ts';
+import type { Unit } from './hold.ts';
 import { countChildren, inspectionOf, listing, type Rules, Supervision } from './supervision.ts';
 import type { SupervisorMessage } from './supervisor-handle.ts';
-import { leaveStopped, NO_TIMER, type UnfinishedGroup, type WaitingGroup } from './waiting-group.ts';
+import { Group, type Siblings } from './waiting-group.ts';
 import { type Procedure, Work } from './work.ts';
 
 /** OTP's strategies: restart the failed child; all; the failed one and those started after it. */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one';
 
-export class StaticSupervisor implements Behaviour {
+export class StaticSupervisor implements Behaviour, Siblings {
+  readonly supervision: Supervision;
   readonly #strategy: Strategy;
-  readonly #supervision: Supervision;
   readonly #work = new Work();
   #children: Child[] = [];
-  #group: WaitingGroup | undefined = undefined;
-  /** A group whose culprit failed to start, until it is tried again. */
-  #unfinished: UnfinishedGroup | undefined = undefined;
+  readonly #group = new Group(this);
   #closing = false;
 
   constructor(context: ActorContextOfCell, strategy: Strategy, rules: Rules) {
     this.#strategy = strategy;
-    this.#supervision = new Supervision(context, rules, (child, cell, fate) =>
-      this.#heard(child, cell, fate),
-    );
+    this.supervision = new Supervision(context, rules, (child, cell, fate) => this.#heard(child, cell, fate));
+  }
+
+  get children(): readonly Child[] {
+    return this.#children;
   }
 
   /**
@@ -46,39 +48,70 @@ export class StaticSupervisor implements Behaviour {
    */
   start(specs: readonly Spec<unknown>[]): Promise<Behaviour> {
     this.#children = specs.map((spec) => this.#childOf(spec));
-    const { cell } = this.#supervision.context;
+    const { cell } = this.supervision.context;
     cell.conducted = true;
     return new Promise((_resolve, reject) => {
       const fail = (error: unknown) => {
         cell.abortInit = undefined;
         reject(error);
       };
-      cell.abortInit = () => this.#close(() => fail(this.#supervision.refusal('ERR_STOPPING', '')));
+      cell.abortInit = () => this.#close(() => fail(this.supervision.refusal('ERR_STOPPING', '')));
       this.#work.enqueue(() => this.#startInOrder(fail));
     });
   }
 
   *#startInOrder(fail: (error: unknown) => void): Procedure {
     for (const child of this.#children) {
-      if (yield* startOne(this.#supervision, child, 'boot')) continue;
-      const { context } = this.#supervision;
+      if (this.#isHeldAtBoot(child)) {
+        if (this.#strategy === 'one_for_one') continue;
+        break;
+      }
+      if (yield* startOne(this.supervision, child, 'boot')) continue;
+      const { context } = this.supervision;
       const reason = child.lastReason;
-      yield* stopInReverse(this.#supervision, this.#children);
+      yield* stopInReverse(this.supervision, this.#children);
       context.cell.stopReason ??= { shutdown: { failedToStart: child.id, reason } };
-      fail(this.#supervision.startFailure(child));
+      fail(this.supervision.startFailure(child));
       return;
     }
     this.#children = this.#children.filter(
-      (child) => child.cell !== undefined || child.spec.restart !== 'temporary',
+      ({ cell, spec, standing }) => cell !== undefined || standing.due || spec.restart !== 'temporary',
     );
-    const { cell } = this.#supervision.context;
+    const { cell } = this.supervision.context;
     cell.abortInit = undefined;
     cell.completeInit(this);
   }
 
+  /**
+   * A start with an open breaker does not keep a boot waiting: the child is held and the next started; with a strategy by which
+   * others restart together with it, they wait with it.
+   */
+  #isHeldAtBoot(child: Child): boolean {
+    if (this.#strategy === 'one_for_one')
+      return this.isHeld({ starting: [child] }, () => this.#startLate(child));
+    const rest = this.#children.slice(this.#children.indexOf(child));
+    const starting = this.#strategy === 'one_for_all' ? rest : [child];
+    return this.#group.holds({ starting, along: rest }, { culprit: child, members: new Set(rest) });
+  }
+
+  /** Of one that was held when it was first to be started: a start like any other, but not a restart. */
+  *#startLate(child: Child): Procedure {
+    if (!child.standing.due || child.cell !== undefined) return;
+    if (this.isHeld({ starting: [child] }, () => this.#startLate(child))) return;
+    if (!(yield* startOne(this.supervision, child, 'restart'))) this.retry(child);
+  }
+
+  /** Those who restart together with this one. */
+  groupOf(culprit: Child): readonly Child[] {
+    const from = this.#strategy === 'one_for_all' ? 0 : this.#children.indexOf(culprit);
+    return this.#children.slice(from);
+  }
+
   #childOf(spec: Spec<unknown>): Child {
-    const { context, rules, system } = this.#supervision;
-    const place = system.adopt(spec, `${context.path}/${spec.id}`);
+    const { context, rules, system } = this.supervision;
+    const path = `${context.path}/${spec.id}`;
+    checkPlaced(`supervisor ${context.path}`, spec, { system, path });
+    const place = system.adopt(spec, path);
     place.markRestarting(context.now());
     return new Child(spec, place, backoffOf(spec, rules.backoff));
   }
@@ -96,7 +129,7 @@ export class StaticSupervisor implements Behaviour {
   }
 
   tell(message: unknown): void {
-    this.#supervision.system.deadLetter(this.#supervision.context.path, message);
+    this.supervision.system.deadLetter(this.supervision.context.path, message);
   }
 
   call(message: unknown, request: Request): unknown {
@@ -124,14 +157,14 @@ export class StaticSupervisor implements Behaviour {
         return this.#recycle(asked.id, request);
       default:
         request.refuse(
-          noHandler(this.#supervision.context.path, message, ['the operations of SupervisorHandle']),
+          noHandler(this.supervision.context.path, message, ['the operations of SupervisorHandle']),
         );
         return DEFERRED;
     }
   }
 
   inspect(): Inspection {
-    return inspectionOf(this.#supervision, this.#strategy, this.#children);
+    return inspectionOf(this.supervision, this.#strategy, this.#children);
   }
 
   shutdown(): Promise<void> {
@@ -139,21 +172,21 @@ export class StaticSupervisor implements Behaviour {
   }
 
   reap(): void {
-    for (const child of this.#children) this.#supervision.release(child);
+    for (const child of this.#children) this.supervision.release(child);
   }
 
   /** Drops all other work and stops the children in reverse. */
   #close(closed: () => void): void {
     this.#closing = true;
-    this.#supervision.context.cell.abortInit = undefined;
-    this.#work.abandon(() => this.#supervision.refusal('ERR_STOPPING', ''));
-    this.#cancelGroup();
-    this.#work.enqueue(() => stopAll(this.#supervision, this.#children, closed));
+    this.supervision.context.cell.abortInit = undefined;
+    this.#work.abandon(() => this.supervision.refusal('ERR_STOPPING', ''));
+    this.#group.cancel();
+    this.#work.enqueue(() => stopAll(this.supervision, this.#children, closed));
   }
 
   #order(request: Request, begin: () => Procedure | undefined): typeof DEFERRED {
-    this.#supervision.context.later();
-    if (this.#closing) request.refuse(this.#supervision.refusal('ERR_STOPPING', ''));
+    this.supervision.context.later();
+    if (this.#closing) request.refuse(this.supervision.refusal('ERR_STOPPING', ''));
     else this.#work.enqueue(begin, request);
     return DEFERRED;
   }
@@ -165,16 +198,24 @@ export class StaticSupervisor implements Behaviour {
   /** The child of this id, or a refusal of the request. */
   #found(id: string, request: Request): Child | undefined {
     const child = this.#find(id);
-    if (child === undefined) request.refuse(this.#supervision.refusal('ERR_CHILD_NOT_FOUND', id));
+    if (child === undefined) request.refuse(this.supervision.refusal('ERR_CHILD_NOT_FOUND', id));
     return child;
   }
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────
 
   /** Behind a straggler that forbids the next incarnation of a child, and behind what else has been asked. */
-  #isHeldBack(child: Child, then: () => Procedure | undefined): boolean {
-    return this.#supervision.isHeldBack(child, () => {
+  isHeldBack(child: Child, then: () => Procedure | undefined): boolean {
+    return this.supervision.isHeldBack(child, () => {
       if (!this.#closing) this.#work.enqueue(then);
+    });
+  }
+
+  /** Behind a breaker that one of them depends on. */
+  isHeld(unit: Unit, then: () => Procedure | undefined, request?: Request): boolean {
+    return this.supervision.isHeld(unit, () => {
+      if (this.#closing) request?.refuse(this.supervision.refusal('ERR_STOPPING', ''));
+      else this.#work.enqueue(then, request);
     });
   }
 
@@ -187,46 +228,47 @@ export class StaticSupervisor implements Behaviour {
     child.cell = undefined;
     const again = child.wantsRestart(reason);
     child.send({ type: 'exited', again });
-    this.#supervision.reportEnd(child, reason);
+    this.supervision.reportEnd(child, reason);
     if (again) {
       yield* this.#failed(child, reason);
       return;
     }
     child.place.markGone();
-    if (child.spec.restart === 'temporary') this.#forget(child);
-    if (!this.#supervision.isFinal(child, this.#children)) return;
-    this.#supervision.report('supervisor.auto_shutdown', child, { reason });
+    if (child.spec.restart === 'temporary') this.forget(child);
+    if (!this.supervision.isFinal(child, this.#children)) return;
+    this.supervision.report('supervisor.auto_shutdown', child, { reason });
     yield* this.#endWith('shutdown');
   }
 
   /** A crash or a failed start, counted once, here, when it was detected. */
   *#failed(child: Child, reason: ExitReason): Procedure {
     if (!child.standing.due || this.#find(child.id) !== child) return;
-    const delayMs = this.#supervision.countFailure(child, reason);
+    const delayMs = this.supervision.countFailure(child, reason);
     if (delayMs === 'give_up') yield* this.#giveUp(child);
-    else if (delayMs === 'park') this.#supervision.park(child);
-    else if (this.#strategy !== 'one_for_one') yield* this.#restartGroup(child, delayMs);
-    else if (delayMs > 0) this.#backOff(child, delayMs, () => this.#restart(child));
+    else if (delayMs === 'park') this.supervision.park(child);
+    else if (this.#strategy !== 'one_for_one') yield* this.#group.restart(child, delayMs);
+    else if (delayMs > 0) this.backOff(child, delayMs, () => this.#restart(child));
     else yield* this.#restart(child);
   }
 
   *#restart(child: Child): Procedure {
     if (!child.standing.due || child.cell !== undefined) return;
-    if (this.#isHeldBack(child, () => this.#restart(child))) return;
-    if (yield* startOne(this.#supervision, child, 'restart')) this.#supervision.restarted(child);
-    else this.#retry(child);
+    if (this.isHeldBack(child, () => this.#restart(child))) return;
+    if (this.isHeld({ starting: [child] }, () => this.#restart(child))) return;
+    if (yield* startOne(this.supervision, child, 'restart')) this.supervision.restarted(child);
+    else this.retry(child);
   }
 
   /** Behind what else has been asked, so that a child that fails to start in a loop leaves its supervisor responsive. */
-  #retry(child: Child): void {
+  retry(child: Child): void {
     this.#work.enqueue(() => this.#failed(child, child.lastReason));
   }
 
-  #backOff(child: Child, delayMs: number, then: () => Procedure): ActorTimer {
-    const { context } = this.#supervision;
+  backOff(child: Child, delayMs: number, then: () => Procedure): ActorTimer {
+    const { context } = this.supervision;
     child.place.markRestarting(context.now() + delayMs);
     child.send({ type: 'back_off' });
-    this.#supervision.report('supervisor.child.backing_off', child, { delayMs, failures: child.failures });
+    this.supervision.report('supervisor.child.backing_off', child, { delayMs, failures: child.failures });
     child.timer = context.postAfter(delayMs, `backoff ${child.id}`, () => {
       child.send({ type: 'backoff_elapsed' });
       this.#work.enqueue(then);
@@ -234,90 +276,24 @@ export class StaticSupervisor implements Behaviour {
     return child.timer;
   }
 
-  *#restartGroup(culprit: Child, delayMs: number): Procedure {
-    const from = this.#strategy === 'one_for_all' ? 0 : this.#children.indexOf(culprit);
-    const earlier = this.#group;
-    this.#cancelGroup();
-    const members = this.#children.filter((child, i) => i >= from || earlier?.members.has(child) === true);
-    yield* stopInReverse(
-      this.#supervision,
-      members.filter((child) => child !== culprit),
-      true,
-    );
-    for (const child of members) {
-      if (child.spec.restart === 'temporary' && child !== culprit) this.#forget(child);
-      else child.place.markRestarting(this.#supervision.context.now() + delayMs);
-    }
-    const group = new Set(members.filter((child) => this.#children.includes(child)));
-    const now = this.#supervision.context.now();
-    const until = Math.max(now + delayMs, earlier?.until ?? now);
-    if (until > now) {
-      const timer = this.#backOff(culprit, until - now, () => this.#endWait());
-      this.#group = { culprit, members: group, until, timer };
-    } else yield* this.#startGroup(group);
-  }
-
-  *#endWait(): Procedure {
-    const group = this.#group;
-    this.#group = undefined;
-    if (group !== undefined) yield* this.#startGroup(group.members);
-  }
-
-  *#startGroup(members: Set<Child>): Procedure {
-    for (const child of this.#children) {
-      if (!members.has(child) || child.cell !== undefined) continue;
-      const rest: WaitingGroup = { culprit: child, members, until: 0, timer: NO_TIMER };
-      if (this.#isHeldBack(child, () => (this.#group === rest ? this.#endWait() : undefined))) {
-        this.#group = rest;
-        return;
-      }
-      if (yield* startOne(this.#supervision, child, 'restart')) {
-        if (child.failures > 0) this.#supervision.restarted(child);
-        continue;
-      }
-      this.#unfinished = { culprit: child, members };
-      // As OTP has it: until the culprit is tried again its siblings are stopped, and may be started or deleted.
-      if (child.backoff === false)
-        leaveStopped(this.#children.filter((other) => members.has(other) && other !== child));
-      this.#retry(child);
-      return;
-    }
-  }
-
-  /** The culprit is not to be tried again: the rest start without it, or, where there is no backoff, stay stopped as OTP's do. */
-  *#leaveOut({ culprit, members }: UnfinishedGroup): Procedure {
-    members.delete(culprit);
-    if (culprit.backoff !== false) {
-      yield* this.#startGroup(members);
-      return;
-    }
-    leaveStopped(members);
-  }
-
-  #cancelGroup(): void {
-    this.#unfinished = undefined;
-    this.#group?.timer.cancel();
-    this.#group = undefined;
-  }
-
   *#giveUp(child: Child): Procedure {
-    const reason = this.#supervision.giveUp(child);
+    const reason = this.supervision.giveUp(child);
     child.send({ type: 'terminate' });
     yield* this.#endWith(reason);
   }
 
   *#endWith(reason: ExitReason): Procedure {
     this.#closing = true;
-    this.#cancelGroup();
-    this.#work.dropWaiting(() => this.#supervision.refusal('ERR_STOPPING', ''));
-    yield* stopInReverse(this.#supervision, this.#children);
-    this.#supervision.context.stop(reason);
+    this.#group.cancel();
+    this.#work.dropWaiting(() => this.supervision.refusal('ERR_STOPPING', ''));
+    yield* stopInReverse(this.supervision, this.#children);
+    this.supervision.context.stop(reason);
   }
 
-  #forget(child: Child): void {
+  forget(child: Child): void {
     child.send({ type: 'forget' });
     this.#children = this.#children.filter((other) => other !== child);
-    this.#supervision.system.release(child.place);
+    this.supervision.system.release(child.place);
   }
 
   // ── operations ────────────────────────────────────────────────────────────────────────────
@@ -325,11 +301,11 @@ export class StaticSupervisor implements Behaviour {
   *#startChild(spec: Spec<unknown>, request: Request): Procedure {
     let child: Child;
     try {
-      const { context, rules } = this.#supervision;
+      const { context, rules } = this.supervision;
       const where = `startChild of ${context.path}`;
       check(where, 'spec', fits<Spec<unknown>>('a spec', isSpec), spec);
       const known = this.#find(spec.id);
-      if (known !== undefined) throw this.#supervision.refusal(known.standing.onStart, spec.id);
+      if (known !== undefined) throw this.supervision.refusal(known.standing.onStart, spec.id);
       checkChild(where, spec, rules, this.#strategy !== 'one_for_one');
       child = this.#childOf(spec);
     } catch (error) {
@@ -338,24 +314,32 @@ export class StaticSupervisor implements Behaviour {
     }
     child.added = true;
     this.#children.push(child);
-    const started = yield* startOne(this.#supervision, child, 'request');
-    if (!started || (child.cell === undefined && spec.restart === 'temporary')) this.#forget(child);
+    yield* this.#startAsked(child, request, true);
+  }
+
+  /** Starts a child for whom somebody waits; one that is new stays only if it starts. */
+  *#startAsked(child: Child, request: Request, isNew: boolean): Procedure {
+    const unlessTerminated = () => {
+      if (child.standing.due) return this.#startAsked(child, request, isNew);
+      child.lastReason = 'shutdown';
+      request.refuse(this.supervision.startFailure(child));
+      return undefined;
+    };
+    if (this.isHeld({ starting: [child] }, unlessTerminated, request)) return;
+    const started = yield* startOne(this.supervision, child, 'request');
+    const isLost = !started || (child.cell === undefined && child.spec.restart === 'temporary');
+    if (isNew && isLost) this.forget(child);
     if (started) request.reply(child.place.handle);
-    else request.refuse(this.#supervision.startFailure(child));
+    else request.refuse(this.supervision.startFailure(child));
   }
 
   *#terminateChild(id: string, request: Request): Procedure {
     const child = this.#found(id, request);
     if (child === undefined) return;
-    yield* stopOne(this.#supervision, child);
-    if (child.spec.restart === 'temporary') this.#forget(child);
+    yield* stopOne(this.supervision, child);
+    if (child.spec.restart === 'temporary') this.forget(child);
     request.reply(undefined);
-    const group = this.#group;
-    group?.members.delete(child);
-    const unfinished = this.#unfinished;
-    this.#unfinished = unfinished?.culprit === child ? undefined : unfinished;
-    if (group?.culprit === child) yield* this.#endWait();
-    else if (unfinished?.culprit === child) yield* this.#leaveOut(unfinished);
+    yield* this.#group.without(child);
   }
 
   *#restartChild(id: string, request: Request): Procedure {
@@ -363,21 +347,20 @@ export class StaticSupervisor implements Behaviour {
     if (child === undefined) return;
     const { onRestart } = child.standing;
     if (onRestart !== null) {
-      request.refuse(this.#supervision.refusal(onRestart, id));
+      request.refuse(this.supervision.refusal(onRestart, id));
       return;
     }
-    if (this.#isHeldBack(child, () => this.#restartChild(id, request))) return;
-    if (yield* startOne(this.#supervision, child, 'request')) request.reply(child.place.handle);
-    else request.refuse(this.#supervision.startFailure(child));
+    if (this.isHeldBack(child, () => this.#restartChild(id, request))) return;
+    yield* this.#startAsked(child, request, false);
   }
 
   #deleteChild(id: string, request: Request): undefined {
     const child = this.#found(id, request);
     if (child === undefined) return;
     const { onDelete } = child.standing;
-    if (onDelete !== null) request.refuse(this.#supervision.refusal(onDelete, id));
+    if (onDelete !== null) request.refuse(this.supervision.refusal(onDelete, id));
     else {
-      this.#forget(child);
+      this.forget(child);
       request.reply(undefined);
     }
   }
@@ -395,7 +378,7 @@ export class StaticSupervisor implements Behaviour {
       request.reply('already');
       return;
     }
-    if (child.cell !== undefined) yield* stopOne(this.#supervision, child, true);
+    if (child.cell !== undefined) yield* stopOne(this.supervision, child, true);
     yield* this.#renew(child, request);
   }
 
@@ -405,14 +388,15 @@ export class StaticSupervisor implements Behaviour {
       request.reply('failed');
       return undefined;
     };
-    if (this.#isHeldBack(child, unlessTerminated)) return;
-    child.place.markRestarting(this.#supervision.context.now());
-    if (yield* startOne(this.#supervision, child, 'restart')) {
-      this.#supervision.restarted(child);
+    if (this.isHeldBack(child, unlessTerminated)) return;
+    if (this.isHeld({ starting: [child] }, unlessTerminated, request)) return;
+    child.place.markRestarting(this.supervision.context.now());
+    if (yield* startOne(this.supervision, child, 'restart')) {
+      this.supervision.restarted(child);
       request.reply('restarted');
     } else {
       request.reply('failed');
-      this.#retry(child);
+      this.retry(child);
     }
   }
 }

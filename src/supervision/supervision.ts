@@ -10,7 +10,9 @@ import type { Inspection } from '../kernel/logic.ts';
 import { describeReason, type ExitReason, errorIn, isClean } from '../kernel/reason.ts';
 import type { Backoff } from '../kernel/spec.ts';
 import type { SystemOfActors } from '../kernel/system.ts';
+import { gatesOf } from './breaker-gate.ts';
 import { type Child, type Fate, stoppedWell } from './child.ts';
+import { Hold, type Unit } from './hold.ts';
 import { type GiveUp, RestartLimit } from './restart-limit.ts';
 
 /** The rules of one supervisor, resolved. */
@@ -56,12 +58,15 @@ export const listing = (child: Child): ChildListing => ({
   type: typeOf(child),
 });
 
-/** How a child that does not run is shown; one whose restart is due makes the service not ready. */
+/**
+ * How a child that does not run is shown; one whose restart is due makes the service not ready, but one that is held only
+ * where the breaker itself would.
+ */
 export const absence = (child: Child) => ({
   id: child.id,
   kind: child.spec.logic.kind,
   status: String(child.state),
-  ready: !child.standing.due,
+  ready: !child.standing.due || child.hold?.isExcused === true,
 });
 
 export const countChildren = (children: Iterable<Child>): ChildCounts => {
@@ -137,6 +142,22 @@ export class Supervision {
     return true;
   }
 
+  /**
+   * Whether children that start together have to wait for breakers that they depend on. `then` follows, in a turn, once they
+   * may start, or when none of them is to start any more.
+   */
+  isHeld(unit: Unit, then: () => void): boolean {
+    const { starting } = unit;
+    if (!starting.some(({ spec }) => spec.dependsOn.length > 0)) return false;
+    const hold = starting.find((child) => child.hold !== undefined)?.hold ?? new Hold(this);
+    return hold.keeps(unit, then);
+  }
+
+  /** Whether a breaker that it depends on lets nothing through: what befalls it now is not its own failure. */
+  isCutOff({ spec: { dependsOn } }: Child): boolean {
+    return dependsOn.length > 0 && gatesOf(this.system, dependsOn).some(({ refuses }) => refuses);
+  }
+
   /** Tells a child to stop, within its own allowance and what is left of ours. */
   tellToStop(child: Child): void {
     child.send({ type: 'terminate' });
@@ -199,9 +220,16 @@ export class Supervision {
     return false;
   }
 
-  /** Counts a failure; says what to do where a limit is passed, otherwise the delay before the restart, ms. */
+  /**
+   * Counts a failure; says what to do where a limit is passed, otherwise the delay before the restart, ms. While a breaker
+   * that the child depends on is open it counts nothing: the hold is the delay.
+   */
   countFailure(child: Child, reason: ExitReason): number | 'give_up' | 'park' {
     const now = this.context.now();
+    if (this.isCutOff(child)) {
+      child.excuseFailure(reason, now);
+      return 0;
+    }
     const delay = child.countFailure(reason, now, this.context.random);
     const { restartBudget } = child.spec;
     if (restartBudget !== undefined)

@@ -16,6 +16,7 @@ import {
   type SpecOptions,
 } from '../kernel/spec.ts';
 import { checkChild } from './child-rules.ts';
+import { checkOrder } from './dependencies.ts';
 import { type GiveUp, INTENSITY, LIMIT_FIELDS, PERIOD_MS } from './restart-limit.ts';
 import { StaticSupervisor, type Strategy } from './static-supervisor.ts';
 import type { AutoShutdown, Rules } from './supervision.ts';
@@ -86,7 +87,7 @@ export const specOptionsOf = (resolved: Readonly<Record<string, unknown>>): Spec
   return { ...SUPERVISOR_SPEC_DEFAULTS, ...common };
 };
 
-/** @throws ERR_OPTION_INVALID, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE */
+/** @throws ERR_OPTION_INVALID, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE, ERR_DEPENDENCY_ORDER */
 const checkChildren = (
   id: string,
   children: readonly Spec<unknown>[],
@@ -102,12 +103,13 @@ const checkChildren = (
     seen.set(child.id, child);
     checkChild(`supervisor ${id}`, child, rules, isGroup);
   }
+  checkOrder(`supervisor ${id}`, children);
 };
 
 /**
  * Whether specs may stand side by side below a supervisor of these options (OTP's check_childspecs), before there is one.
  *
- * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE, ERR_DEPENDENCY_ORDER
  */
 export const checkChildSpecs = (
   children: readonly Spec<unknown>[],
@@ -120,7 +122,7 @@ export const checkChildSpecs = (
  * The spec of a static supervisor: its children start in order and stop in reverse; the strategy says who is restarted with
  * whom. The semantics are OTP's (`docs/SEMANTICS.md`), times in ms.
  *
- * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SPEC_DUPLICATE, ERR_INTENSITY_UNREACHABLE, ERR_DEPENDENCY_ORDER
  */
 export const supervisor = (id: string, options: SupervisorOptions): Spec<SupervisorHandle> => {
   const where = `supervisor ${String(id)}`;

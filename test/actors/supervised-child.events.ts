@@ -11,6 +11,7 @@ export const events: readonly SupervisedChildEvent[] = [
   { type: 'exited', again: false },
   { type: 'back_off' },
   { type: 'backoff_elapsed' },
+  { type: 'hold' },
   { type: 'terminate' },
   { type: 'forget' },
 ];

@@ -7,9 +7,11 @@ import { events } from './supervised-child.events.ts';
 interface Facts {
   readonly standing: ChildStanding | undefined;
   readonly disarmed: boolean;
+  /** Whoever waits behind it for a breaker has been let go since it was last to start. */
+  readonly leftHold: boolean;
 }
 
-const initial: Facts = { standing: undefined, disarmed: false };
+const initial: Facts = { standing: undefined, disarmed: false, leftHold: true };
 
 const check = checkChart(supervisedChildMachine, {
   events,
@@ -17,7 +19,11 @@ const check = checkChart(supervisedChildMachine, {
     initial,
     next: (facts, request) => {
       if (request.kind !== 'action') return facts;
-      if (request.type === 'stand') return { ...facts, standing: request.params as unknown as ChildStanding };
+      if (request.type === 'stand') {
+        const standing = request.params as unknown as ChildStanding;
+        return { ...facts, standing, leftHold: facts.leftHold && standing.listed !== 'starting' };
+      }
+      if (request.type === 'leaveHold') return { ...facts, leftHold: true };
       return { ...facts, disarmed: request.type === 'disarmBackoff' };
     },
   },
@@ -30,6 +36,8 @@ const check = checkChart(supervisedChildMachine, {
       after.standing?.listed !== 'restarting' || after.standing.onDelete === 'ERR_CHILD_RESTARTING',
     'terminate ends everything that is due': ({ event, after, step }) =>
       event.type !== 'terminate' || !step.changed || after.standing?.due === false,
+    'a child whose start is over, one way or another, keeps nobody else from a breaker': ({ after }) =>
+      after.leftHold || !['running', 'undefined', 'stopping'].includes(after.standing?.listed ?? ''),
     'every step says where the child stands': ({ state, next, step }) =>
       state === next ||
       step.snapshot.status === 'done' ||
@@ -43,6 +51,6 @@ describe('the supervised child', () => {
   });
 
   it('has as many standings as it has states', () => {
-    expect(new Set(check.states.map(({ snapshot }) => snapshot.value)).size).toBe(7);
+    expect(new Set(check.states.map(({ snapshot }) => snapshot.value)).size).toBe(8);
   });
 });

@@ -55,6 +55,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   '`onShutdown`': SPEC_DEFAULTS.onShutdown,
   '`overlap`': SPEC_DEFAULTS.overlap,
   '`significant`': SPEC_DEFAULTS.significant,
+  '`holdMaxMs`': SPEC_DEFAULTS.holdMaxMs,
   '`restartBudget.onExceeded`': BUDGET_EXCEEDED,
   "`system.stop`'s `timeoutMs`": STOP_TIMEOUT_MS,
   'messages an actor handles in a row': ACTOR_BUDGET,

@@ -9,8 +9,8 @@ import { type SupervisorOptions, supervisor } from '../../src/supervision/superv
 import type { SupervisorHandle } from '../../src/supervision/supervisor-handle.ts';
 import { createRig, part, type RawHandle, type Rig } from '../kernel/rig.ts';
 
-/** What the n-th start of a worker does; past the list's end it succeeds. */
-export type Start = 'ok' | 'fail' | 'ignore' | 'hang' | Promise<unknown>;
+/** What the n-th start of a worker does, or is done at it; past the list's end it succeeds. */
+export type Start = 'ok' | 'fail' | 'ignore' | 'hang' | Promise<unknown> | (() => Promise<unknown>);
 
 export interface WorkerOptions extends SpecOptions {
   readonly starts?: readonly Start[];
@@ -67,6 +67,7 @@ export const createCompany = (): Company => {
     if (start === 'ok') return live();
     if (start === 'ignore') return IGNORE;
     if (start === 'hang') return new Promise<never>(() => undefined);
+    if (typeof start === 'function') return start().then(live);
     if (start !== 'fail') return start.then(live);
     log.push(`!${id}${n}`);
     throw new Error(`no start of ${id}`);
