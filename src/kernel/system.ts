@@ -129,6 +129,9 @@ export class SystemOfActors implements System {
 
   /** The place of a spec that is about to be started there by someone who does not supervise it. @throws ERR_CHILD_ALREADY_STARTED */
   adoptFree(spec: Spec<unknown>, path: string, owner: string): PlaceOfActor {
+    const [breaker] = spec.dependsOn;
+    if (breaker !== undefined)
+      refuse(`start of ${path}`, 'dependsOn', 'left out where no supervisor would hold it', breaker.id);
     const place = this.adopt(spec, path);
     if ((place.cell ?? place.ending) === undefined) return place;
     throw createError('ERR_CHILD_ALREADY_STARTED', { supervisor: owner, child: spec.id });
@@ -139,9 +142,6 @@ export class SystemOfActors implements System {
     place.markGone();
     if (this.#places.get(place.path) === place) this.#places.delete(place.path);
     if (this.#specs.get(place.spec) === place) this.#specs.delete(place.spec);
-    const [breaker] = spec.dependsOn;
-    if (breaker !== undefined)
-      refuse(`start of ${path}`, 'dependsOn', 'left out where no supervisor would hold it', breaker.id);
     for (const child of place.spec.children) {
       const below = this.#specs.get(child);
       if (below?.path.startsWith(`${place.path}/`) === true) this.release(below);
@@ -161,6 +161,11 @@ export class SystemOfActors implements System {
     return this.placeOf(spec as Spec<unknown>).handle as H;
   }
 
+  /** Where a spec stands now, if it does. */
+  findPlace(spec: Spec<unknown>): PlaceOfActor | undefined {
+    return this.#specs.get(spec);
+  }
+
   /** @throws ERR_SPEC_UNKNOWN */
   placeOf(spec: Spec<unknown>): PlaceOfActor {
     const place = this.findPlace(spec);
@@ -171,11 +176,6 @@ export class SystemOfActors implements System {
 
   /** A spec is addressed by its place. @throws ERR_OPTION_INVALID: what names nobody; ERR_SPEC_UNKNOWN */
   addressed(where: string, to: Addressee): Addressed {
-  /** Where a spec stands now, if it does. */
-  findPlace(spec: Spec<unknown>): PlaceOfActor | undefined {
-    return this.#specs.get(spec);
-  }
-
     if (typeof to === 'string') return to;
     if (isSpec(to)) return this.placeOf(to);
     if (typeof (to as Handle | undefined)?.path === 'string') return to;

@@ -191,6 +191,7 @@ class DynamicSupervisor implements Behaviour {
       );
       return;
     }
+    const path = `${context.path}/${spec.id}`;
     checkChild(`startChild of ${context.path}`, spec, rules);
     checkPlaced(`startChild of ${context.path}`, spec, { system, path });
     const place = system.adopt(spec, path);
@@ -198,6 +199,12 @@ class DynamicSupervisor implements Behaviour {
     child.added = true;
     this.#children.set(spec.id, child);
     this.#starting.set(child, request);
+    this.#launch(child);
+  }
+
+  /** Unless a breaker that it depends on keeps it; then once that does not, if it is still to be started. */
+  #launch(child: Child): void {
+    if (this.#supervision.isHeld({ starting: [child] }, () => this.#restart(child))) return;
     this.#supervision.launch(child);
   }
 
@@ -208,18 +215,13 @@ class DynamicSupervisor implements Behaviour {
   }
 
   #stop(child: Child, stopped: () => void): void {
-    this.#launch(child);
-  }
-
-  /** Unless a breaker that it depends on keeps it; then once that does not, if it is still to be started. */
-  #launch(child: Child): void {
-    if (this.#supervision.isHeld({ starting: [child] }, () => this.#restart(child))) return;
     const waiting = this.#stopping.get(child);
     if (waiting !== undefined) {
       waiting.push(stopped);
     } else if (child.cell === undefined) {
       child.send({ type: 'terminate' });
       this.#forget(child);
+      this.#refuseStart(child, 'shutdown');
       stopped();
     } else {
       this.#stopping.set(child, [stopped]);
@@ -230,7 +232,6 @@ class DynamicSupervisor implements Behaviour {
   #heard(child: Child, cell: Cell, fate: Fate): void {
     if (child.cell !== cell) return;
     const stopping = this.#stopping.get(child);
-      this.#refuseStart(child, 'shutdown');
     if (stopping !== undefined) {
       // An init that came through before the stop reached it is followed by its end.
       if (fate.kind === 'started') return;
