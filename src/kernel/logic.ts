@@ -132,13 +132,6 @@ export interface Place {
   inspect(): Inspection;
   /** The handle of what stands at another path, for whoever holds this one; `undefined` where nothing does. */
   handleAt(path: string): unknown;
-}
-
-/** What every handle can do. Follows restarts: it addresses the place, not the incarnation. */
-export interface Handle {
-  readonly path: string;
-  ref(): Ref | undefined;
-}
   /** The incarnation that holds the handle made of this, got by `ctx.get` or `ctx.spawn`; absent for outside code. */
   readonly holder?: PlaceHolder;
 }
@@ -148,6 +141,13 @@ export interface PlaceHolder {
   readonly path: string;
   /** As {@link ActorContext.onEnd}. @throws ERR_FENCED */
   onEnd(release: (reason: ExitReason) => void): () => void;
+}
+
+/** What every handle can do. Follows restarts: it addresses the place, not the incarnation. */
+export interface Handle {
+  readonly path: string;
+  ref(): Ref | undefined;
+}
 
 /** Whom a message is for: a ref, a handle, a spec of this system, or a registered name. */
 export type Addressee = Ref | Handle | Spec<unknown> | string;
