@@ -130,6 +130,11 @@ export const suite = [
   { case: 'breaker closed, consecutive', open: closedByDefault },
   { case: 'breaker closed, time window', open: closedTimeWindow, aims: { cockatiel: 0.6 } },
   { case: 'breaker open', open: opened({}), aims: { cockatiel: 0.1, opossum: 0.1 } },
+  {
+    case: 'breaker open, fresh error',
+    open: opened({ refusals: 'fresh' }),
+    aims: { cockatiel: 0.17, opossum: 0.17 },
+  },
   { case: 'retry', open: retried },
   { case: 'timeout', open: timed },
   { case: 'retry+breaker+timeout', open: allThree, aims: { cockatiel: 0.05 } },

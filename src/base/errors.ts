@@ -642,9 +642,10 @@ export type ErrorData = Readonly<Record<string, unknown>>;
 
 /** The base of all errors of troupe. Recognise one with {@link isTroupeError}, which works across realms. */
 export class TroupeError extends Error {
-  readonly code: ErrorCode;
-  readonly outcome: Outcome;
-  readonly data: ErrorData;
+  // Declared alone: fields that are set to nothing first would cost each error as much again.
+  declare readonly code: ErrorCode;
+  declare readonly outcome: Outcome;
+  declare readonly data: ErrorData;
 
   constructor(code: ErrorCode, message: string, outcome: Outcome, data: ErrorData, cause: unknown) {
     super(message, cause === undefined ? undefined : { cause });
@@ -713,7 +714,10 @@ export const createError = (code: ErrorCode, data: ErrorData, options: ErrorOpti
   const ErrorType = classNamed(errorClass);
   const make = () =>
     new ErrorType(code, `${fill(message, data)} [${code}]`, options.outcome ?? outcome, data, options.cause);
-  if (options.stack !== false) return make();
+  return options.stack === false ? withoutStack(make) : make();
+};
+
+const withoutStack = (make: () => TroupeError): TroupeError => {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
@@ -721,6 +725,13 @@ export const createError = (code: ErrorCode, data: ErrorData, options: ErrorOpti
   } finally {
     Error.stackTraceLimit = limit;
   }
+};
+
+/** Another one that says the same, for an owner of its own; without a stack, and without the work of putting it in words. */
+export const sameError = (error: TroupeError): TroupeError => {
+  const { code, message, outcome, data, cause } = error;
+  const ErrorType = classNamed(ERRORS[code].class);
+  return withoutStack(() => new ErrorType(code, message, outcome, data, cause));
 };
 
 /** Whether `value` is an error of troupe (with this code, if one is given); works across realms and copies. */

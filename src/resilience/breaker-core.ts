@@ -49,7 +49,7 @@ import { Openings } from './openings.ts';
 import { Outcomes } from './outcomes.ts';
 import { type Doorkeeper, ProbeLine } from './probe-line.ts';
 import { Probes } from './probes.ts';
-import { type RefusalFacts, Refusals, type Refuser, type SharedRefusal } from './refusal.ts';
+import { type Refusal, type RefusalFacts, Refusals, type Refuser } from './refusal.ts';
 import type { Window } from './window.ts';
 
 const chart = /* @__PURE__ */ compileChart(circuitBreakerMachine);
@@ -100,7 +100,7 @@ export class BreakerCore
     const failed = (error: unknown): void => this.#news.optionFailed('openMs', error);
     this.#openings = new Openings(host, this.#wait, options.openFor({ random: host.random, failed }));
     this.#probes = new Probes(this);
-    this.#refusals = new Refusals(this, this.#wait);
+    this.#refusals = new Refusals(this, this.#wait, options.refusals === 'shared');
     const send = (event: BreakerEvent): void => this.#send(event);
     this.#outcomes = new Outcomes({ host, options, window: this.#window, probes: this.#probes, send });
     this.#line = new ProbeLine(this, { queueLimit, maxWaitMs });
@@ -196,7 +196,7 @@ export class BreakerCore
     return this.#refuse().error;
   }
 
-  #refuse(): SharedRefusal {
+  #refuse(): Refusal {
     if (this.events.active) {
       this.events.emit('breaker.rejected', { path: this.name, state: this.#state() });
       this.#wait.armIfWatched();

@@ -8,6 +8,7 @@ import {
   ms,
   msOrInfinity,
   object,
+  oneOf,
   refuse,
   resolveOptions,
 } from '../base/options.ts';
@@ -58,6 +59,11 @@ export interface BreakerOptions {
   readonly healthCheck?: HealthCheckOptions;
   /** `true`: not even the deadline of a call under way keeps the OS process alive. Default `false`. */
   readonly unref?: boolean;
+  /**
+   * `'shared'`: all whom it refuses in one opening get the same frozen error, which costs next to nothing. `'fresh'`: each gets one
+   * of its own, for those that write on errors. Neither has a stack. Default `'shared'`.
+   */
+  readonly refusals?: 'shared' | 'fresh';
   /** Whether an application is not ready while this is open. Default `false`. */
   readonly critical?: boolean;
 }
@@ -90,6 +96,7 @@ export const BREAKER_DEFAULTS = Object.freeze({
   halfOpenQueueLimit: 0,
   halfOpenMaxWaitMs: Number.POSITIVE_INFINITY,
   unref: false,
+  refusals: 'shared' as 'shared' | 'fresh',
   critical: false,
 });
 
@@ -105,6 +112,7 @@ export const BREAKER_FIELDS = {
   halfOpenMaxWaitMs: msOrInfinity(0),
   healthCheck: object<HealthCheckOptions>('a health check'),
   unref: flag,
+  refusals: oneOf('shared', 'fresh'),
   critical: flag,
 } as const;
 

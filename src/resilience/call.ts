@@ -146,11 +146,12 @@ const SETTLED = Promise.resolve();
 
 /**
  * A promise that rejects a microtask later. One that is rejected from birth goes through Node's bookkeeping of unhandled
- * rejections before its caller can attach a handler, which costs more than all the rest.
+ * rejections before its caller can attach a handler, which costs more than all the rest; to throw costs twice as much as
+ * to reject.
  */
 export const rejectLater = (error: unknown): Promise<never> =>
-  SETTLED.then(() => {
-    throw error;
+  new Promise((_resolve, reject) => {
+    SETTLED.then(() => reject(error));
   });
 
 /** Whether a value is to be awaited. */

@@ -3,12 +3,33 @@
  * else fails, and an error with a stack costs more than the call it stands for.
  *
  * Invariant: a shared error is frozen, since nobody owns it; each caller gets a promise of its own, which is reported as
- * unhandled if nobody handles it.
+ * unhandled if nobody handles it. Where errors are asked for that their receivers may write on, each is made for one.
  */
-import { createError, type TroupeError } from '../base/errors.ts';
+import { createError, sameError, type TroupeError } from '../base/errors.ts';
+import { rejectLater } from './call.ts';
 import type { OpenWait } from './open-wait.ts';
 
-export class SharedRefusal {
+/** What one who is turned away is given. */
+export interface Refusal {
+  readonly error: TroupeError;
+  /** Rejects a microtask later: nothing is thrown, and whoever handles it stays out of Node's unhandled rejections. */
+  reject(): Promise<never>;
+}
+
+/** For one alone: the error is its own. */
+class FreshRefusal implements Refusal {
+  readonly error: TroupeError;
+
+  constructor(error: TroupeError) {
+    this.error = error;
+  }
+
+  reject(): Promise<never> {
+    return rejectLater(this.error);
+  }
+}
+
+export class SharedRefusal implements Refusal {
   readonly error: TroupeError;
   readonly #rejection: Promise<never>;
 
@@ -19,7 +40,6 @@ export class SharedRefusal {
     this.#rejection.catch(() => {});
   }
 
-  /** Rejects a microtask later: nothing is thrown, and whoever handles it stays out of Node's unhandled rejections. */
   reject(): Promise<never> {
     return this.#rejection.then<never>();
   }
@@ -73,23 +93,25 @@ export interface Refuser {
   whyRefused(): RefusalFacts;
 }
 
-/** The refusals of a breaker: one error for each of its generations. */
+/** The refusals of a breaker: one error for each of its generations, or for each call. */
 export class Refusals {
+  readonly #shared: boolean;
   readonly #refuser: Refuser;
   readonly #wait: OpenWait;
   #current: SharedRefusal | undefined = undefined;
   /** Since its creation. */
   total = 0;
 
-  constructor(refuser: Refuser, wait: OpenWait) {
+  constructor(refuser: Refuser, wait: OpenWait, shared: boolean) {
+    this.#shared = shared;
     this.#refuser = refuser;
     this.#wait = wait;
   }
 
-  next(): SharedRefusal {
+  next(): Refusal {
     this.total += 1;
     this.#current ??= new SharedRefusal(this.#error());
-    return this.#current;
+    return this.#shared ? this.#current : new FreshRefusal(sameError(this.#current.error));
   }
 
   /** A generation is over, and what was said in it. */

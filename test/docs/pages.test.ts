@@ -84,6 +84,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'breaker `halfOpenMaxWaitMs`': BREAKER_DEFAULTS.halfOpenMaxWaitMs,
   'breaker `healthCheck.everyMs`': HEALTH_CHECK_DEFAULTS.everyMs,
   'breaker `healthCheck.timeoutMs`': HEALTH_CHECK_DEFAULTS.timeoutMs,
+  'breaker `refusals`': BREAKER_DEFAULTS.refusals,
   'breaker `critical`': BREAKER_DEFAULTS.critical,
   'breaker `window.minimumCalls`': RATE_DEFAULTS.minimumCalls,
   'breaker `window.failureRate`': RATE_DEFAULTS.failureRate,

@@ -157,6 +157,27 @@ describe('open', () => {
     expect(first.data.retryAfterMs).toBe(0);
   });
 
+  it('gives each caller an error of its own where that is asked for, which says the same and may be written on', async () => {
+    const { host, breaker } = setUp({ openMs: 1_000, refusals: 'fresh' });
+    await fail(breaker, 5);
+    const refusal = async () =>
+      (await breaker.execute(ok).catch((e: unknown) => e)) as Error & { data: { retryAfterMs: number } };
+    const [first, second] = [await refusal(), await refusal()];
+    expect(second).not.toBe(first);
+    expect({ ...second }).toEqual({ ...first });
+    expect(second.message).toBe(first.message);
+    expect(second.cause).toBe(first.cause);
+    expect(second.stack).toBe(`BreakerError: ${first.message}`);
+    Object.assign(first, { requestId: 7 });
+    expect(second).not.toHaveProperty('requestId');
+    await host.advance(300);
+    expect(second.data.retryAfterMs).toBe(700);
+    const admission = breaker.admit();
+    expect(admission.admitted === false && admission.error).not.toBe(
+      (breaker.admit() as { error: Error }).error,
+    );
+  });
+
   it('gives each caller a promise of its own', async () => {
     const { breaker } = setUp();
     await fail(breaker, 5);
