@@ -8,10 +8,11 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { show } from '../base/errors.ts';
-import { fits, listOf, ms, oneOf, resolveOptions } from '../base/options.ts';
+import { either, fits, listOf, ms, oneOf, resolveOptions, text } from '../base/options.ts';
 import { currentOwner } from '../kernel/async-context.ts';
 import { isClean } from '../kernel/reason.ts';
 import type { Application } from './application.ts';
+import { recordingFolder, writeRecording } from './recording-file.ts';
 import type { StopReport } from './stop-report.ts';
 
 /** Options of `application(tree).run()`. */
@@ -26,6 +27,11 @@ export interface RunOptions {
   readonly strayErrors?: 'shutdown' | 'end_actor';
   /** How long the process may take to end by itself once all is closed, ms. Then it is told to. Default 1,000. */
   readonly exitGraceMs?: number;
+  /**
+   * Where the flight recorder's file goes when the root gave up, the start failed, or the exit is forced; `false` writes none.
+   * `troupe explore <file>` opens it. Default: the folder `troupe-<user>` in the system's temporary folder.
+   */
+  readonly recordings?: string | false;
 }
 
 /** The exit codes of `run()`. */
@@ -43,6 +49,10 @@ const FIELDS = {
   ),
   strayErrors: oneOf('shutdown', 'end_actor'),
   exitGraceMs: ms(0),
+  recordings: either(
+    text,
+    fits<false>('false', (value) => value === false),
+  ),
 };
 
 const STDERR = 2;
@@ -72,17 +82,35 @@ export const runApplication = async (
   boot: () => Promise<void>,
   options: RunOptions,
 ): Promise<StopReport> => {
-  const { signals, strayErrors, exitGraceMs } = resolveOptions('application.run', options, FIELDS, {
-    signals: ['SIGTERM', 'SIGINT'] as readonly NodeJS.Signals[],
-    strayErrors: 'shutdown' as const,
-    exitGraceMs: 1_000,
-  });
+  const { signals, strayErrors, exitGraceMs, recordings } = resolveOptions(
+    'application.run',
+    options,
+    FIELDS,
+    {
+      signals: ['SIGTERM', 'SIGINT'] as readonly NodeJS.Signals[],
+      strayErrors: 'shutdown' as const,
+      exitGraceMs: 1_000,
+      recordings: recordingFolder() as string | false,
+    },
+  );
+  let recorded = false;
+  /** Once: what came first says most. */
+  const record = (why: 'gave_up' | 'forced_exit') => {
+    if (recorded || recordings === false) return undefined;
+    recorded = true;
+    return writeRecording(recordings, app.system, { name: app.name, why });
+  };
   let signalled = false;
   let failed = false;
   const onSignal = (signal: NodeJS.Signals) => {
     app.events.emit('app.signalled', { path: app.name, signal });
     if (signalled) {
-      shout({ msg: 'second signal: exiting at once', signal, app: app.name });
+      shout({
+        msg: 'second signal: exiting at once',
+        signal,
+        app: app.name,
+        recording: record('forced_exit'),
+      });
       process.exit(EXIT.signalled + constants.signals[signal]);
     }
     signalled = true;
@@ -118,8 +146,14 @@ export const runApplication = async (
         ? EXIT.survivors
         : EXIT.clean;
   process.exitCode = code;
+  if (code === EXIT.failed) {
+    const recording = record('gave_up');
+    if (recording !== undefined)
+      shout({ level: 'error', msg: 'what happened is recorded', app: app.name, recording });
+  }
   if (report.survivors.length > 0) {
-    shout({ msg: 'survivors at the deadline', app: app.name, survivors: report.survivors });
+    const recording = record('forced_exit');
+    shout({ msg: 'survivors at the deadline', app: app.name, survivors: report.survivors, recording });
     process.exit(code);
   }
   app.system.host.timer(
@@ -130,6 +164,7 @@ export const runApplication = async (
         msg: 'something keeps the process alive after all was closed',
         app: app.name,
         holding: holdingOn(),
+        recording: record('forced_exit'),
       });
       process.exit(code === EXIT.clean ? EXIT.survivors : code);
     },

@@ -2,6 +2,7 @@
  * What a viewer is shown of charts, of one actor, and of what happened: definitions, standings, steps, facts, messages.
  * Types only: part of the protocol, imported through `protocol.ts`.
  */
+export type { Fact } from '../kernel/fact.ts';
 
 import type { BreakerView, PoolView, RecoveryView, Restart, SupervisorView } from './component-view.ts';
 import type { Fault } from './protocol.ts';
@@ -180,24 +181,6 @@ export interface MailboxDetail {
 }
 
 // ── journals ────────────────────────────────────────────────────────────────────────────────────────────
-
-/** One lifecycle fact, from the flight recorder: known also from before the first viewer. Never a payload. */
-export interface Fact {
-  readonly n: number;
-  readonly at: number;
-  /** An event of `EventMap` (`actor.ended`, `breaker.opened` …), or `chart.stepped`. */
-  readonly type: string;
-  /** The place it is about; `''` where it is about the process. */
-  readonly path: string;
-  /** How to weigh it, and for the lane's mark. */
-  readonly weight: 'trouble' | 'change' | 'note';
-  /** One line for people. */
-  readonly text: string;
-  /** Its figures and words: numbers, ids, states. Reasons and errors as {@link Reason} and {@link ErrorShown}. */
-  readonly data: Readonly<Record<string, Json>>;
-  /** The `n` of the fact from which it follows, as far as known: the crash behind a restart, the trip behind a recovery. */
-  readonly cause?: number;
-}
 
 /** One message: known only while somebody watches messages. */
 export interface Message {

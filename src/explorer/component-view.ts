@@ -204,7 +204,6 @@ export interface Metrics {
   /** How the explorer itself does, honestly: viewers, what this stream missed, whether messages were sampled. */
   readonly explorer: {
     readonly viewers: number;
-    readonly missedFrames: number;
     readonly missedEntries: number;
     /** One message in so many is noted; 1: all. */
     readonly sampledOneIn: number;

@@ -8,7 +8,7 @@
  * |---|---|
  * | `GET  ./` | the page; its assets beside it. They hold nothing secret and need no token |
  * | `GET  ./api/v1/hello` | {@link Hello} |
- * | `GET  ./api/v1/stream?facts=N&messages=N` | `text/event-stream` of {@link Frame}s |
+ * | `GET  ./api/v1/stream?facts=N&messages=N&steps=N` | `text/event-stream` of {@link Frame}s |
  * | `POST ./api/v1/watch` {@link WatchRequest} | {@link WatchAnswer}: changes what a stream shows |
  * | `GET  ./api/v1/tree?query=…&from=0&count=200` | {@link TreeWindow}; `collapsed=` and `opened=` may be repeated |
  * | `GET  ./api/v1/actor?path=…` | {@link ActorDetail} |
@@ -36,11 +36,12 @@
  * - *Journals* (`facts`, `messages`, `steps`) are lists whose entries are numbered (`n`) through the whole life of the recorder,
  *   each kind by itself. They are kept in bounded rings.
  *
- * `seq` grows by one from frame to frame of a stream, those that were not sent included. So a viewer that finds a hole in
- * `seq` has missed frames: the server says the same with a `gap` frame, which counts what was left out, and sends every
- * standing anew and whole. Nothing need be asked again. To come back after a lost connection open a new stream
- * with `?facts=<last n + 1>&messages=<last n + 1>`: journals go on from there; where the ring has moved on, a `gap`
- * frame says how many entries are gone. A viewer must refuse a `version` that it does not know.
+ * Nothing is queued for a viewer: a frame is made when the connection can take it. A slow reader so costs the server one frame's
+ * memory; of standings it gets the newest, of journals what the rings still hold, and a `gap` frame that counts what they
+ * do not. `seq` grows by one from frame to frame of a stream; a hole in it means that something between the two
+ * has lost frames: open a new stream. To come back after a lost connection open a new stream with
+ * `?facts=<last n + 1>&messages=<last n + 1>&steps=<last n + 1>`: journals go on from there, a `gap` counts what is gone.
+ * A stream whose reader takes nothing for {@link LIMITS.stallMs} is ended. A viewer must refuse a `version` that it does not know.
  *
  * All instants are ms of the wall clock (`Date.now()`) of the observed process; all durations are ms. Actor names, states and
  * payloads are data of the observed program: show them as text, never as markup.
@@ -84,8 +85,12 @@ export const LIMITS = Object.freeze({
   steps: 200,
   /** Silence on a stream before a heartbeat, ms. */
   heartbeatMs: 5_000,
-  /** Bytes that wait for a slow reader; beyond, journals are left out and counted. */
-  outboxBytes: 1_024 * 1_024,
+  /** Entries of a journal in one frame. */
+  journalEntries: 200,
+  /** How long a reader may take nothing before its stream is ended, ms. */
+  stallMs: 60_000,
+  /** Streams at once; beyond: 429. */
+  streams: 16,
   /** Characters of one value in a snapshot, depth and entries of an object; beyond it says so in its text. */
   valueCharacters: 2_000,
   valueDepth: 8,
@@ -206,11 +211,10 @@ export type Frame =
 
 export type FrameType = Frame['type'];
 
-/** What was left out before this frame, and why. */
+/** Entries of journals that are gone before this viewer could take them. */
 export interface Gap {
-  /** `slow_reader`: more waited than {@link LIMITS.outboxBytes}. `forgotten`: a ring has moved on. */
+  /** `slow_reader`: the rings have moved on while it took nothing. `forgotten`: they had before it came. */
   readonly why: 'slow_reader' | 'forgotten';
-  readonly frames: number;
   readonly facts: number;
   readonly messages: number;
   readonly steps: number;
@@ -293,7 +297,6 @@ export interface Refusal {
 /** The flight recorder's file, and a replayed simulation: JSON. The explorer opens either in the same views. */
 export interface Recording {
   readonly troupeRecording: 1;
-  readonly troupe: string;
   readonly node: string;
   readonly name: string;
   readonly pid: number | undefined;
@@ -307,8 +310,8 @@ export interface Recording {
   readonly counters: Readonly<Record<string, number>>;
   /** The tree when it was written. */
   readonly tree: readonly RecordedNode[];
-  /** The charts that `facts` and `tree` name. */
-  readonly definitions: readonly ChartDefinition[];
+  /** The charts of the observed program that `tree` names, where they were known; troupe's own are known anyway. */
+  readonly definitions?: readonly ChartDefinition[];
   /** Of a simulation: its steps, each with the instant at which it happened. */
   readonly steps?: readonly Step[];
   readonly simulation?: { readonly scenario: string; readonly property: string; readonly error: string };

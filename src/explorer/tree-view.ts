@@ -2,9 +2,10 @@
  * What a viewer is shown of the tree, and the values that all views are made of. Types only: part of the protocol,
  * imported through `protocol.ts`.
  */
+import type { Reason } from '../kernel/fact.ts';
+import type { LIMITS } from './protocol.ts';
 
-/** JSON. What is not JSON in the observed program (functions, maps, cycles, what is too deep) is put in words. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type { ErrorShown, Json, Reason } from '../kernel/fact.ts';
 
 /** A chart's state value as XState writes it: `'closed'`, `{ lifecycle: 'ready', health: 'healthy' }`. */
 export type StateValue = string | { readonly [region: string]: StateValue };
@@ -13,27 +14,6 @@ export type StateValue = string | { readonly [region: string]: StateValue };
 export interface ActorAddress {
   readonly path: string;
   readonly incarnation: number;
-}
-
-/** Why something ended, in troupe's words. */
-export interface Reason {
-  /** `normal`, `shutdown`, `killed`, `noproc`, `error`, `gave_up`. */
-  readonly kind: 'normal' | 'shutdown' | 'killed' | 'noproc' | 'error' | 'gave_up';
-  /** `true`: no crash. */
-  readonly clean: boolean;
-  /** One line for people. */
-  readonly text: string;
-  /** What was thrown, if anything was. */
-  readonly error?: ErrorShown;
-}
-
-/** An error, without the properties that could hold a request's headers. */
-export interface ErrorShown {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly stack?: string;
-  readonly cause?: ErrorShown;
 }
 
 /**

@@ -96,6 +96,9 @@ export abstract class CellState implements Runnable {
     this.ref = createRef(place.path, place.system.nextIncarnation());
   }
 
+  /** This, as the cell that it is in the end. */
+  abstract readonly whole: Cell;
+
   abstract activate(budget: number): number;
 
   /** Has a turn been asked for by anyone, and may it be taken? */

@@ -42,6 +42,10 @@ export class Cell extends RunningCell {
     }
   }
 
+  get whole(): Cell {
+    return this;
+  }
+
   get name(): string {
     return this.ref.path;
   }

@@ -8,7 +8,7 @@
 import type { Random } from '../base/random.ts';
 import type { ExitReason } from './reason.ts';
 import type { Ref } from './ref.ts';
-import type { Spec } from './spec.ts';
+import type { Backoff, Spec } from './spec.ts';
 import type { SystemOfActors } from './system.ts';
 
 /** Init may return this: the actor ends `normal` and its supervisor keeps or forgets the child as OTP does. */
@@ -56,6 +56,13 @@ export interface Inspection {
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
   /** `false` while the service should not be sent work because of it; counts for the application's readiness. */
   readonly ready?: boolean;
+  /** Of a supervisor: what is spent of its restart limit, and how its children back off unless they say otherwise. */
+  readonly restartLimit?: {
+    readonly used: number;
+    readonly intensity: number;
+    readonly periodMs: number;
+    readonly backoff: Backoff | false;
+  };
   /** Children that are not running now, and why: shown in `tree()` beside the living. */
   readonly absent?: readonly AbsentChild[];
 }

@@ -60,6 +60,18 @@ export class Mailbox {
     return mail;
   }
 
+  /** What comes next, at most `count`, left where it is; for people. */
+  first(count: number): readonly Mail[] {
+    const mails: Mail[] = [];
+    for (const queue of this.#first === undefined ? [this.#queue] : [this.#first, this.#queue]) {
+      for (let i = 0; i < queue.size && mails.length < count; i++) {
+        const mail = queue.at(i);
+        if (mail !== undefined) mails.push(mail);
+      }
+    }
+    return mails;
+  }
+
   /** Takes out what a predicate names, keeping the order of the rest. */
   remove(matches: (mail: Mail) => boolean): void {
     for (let i = this.#queue.size - 1; i >= 0; i--) {

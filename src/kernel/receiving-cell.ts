@@ -21,6 +21,7 @@ export abstract class ReceivingCell extends CellState {
     const { mailboxCapacity, overflow } = this.place.spec;
     const refused = this.mail.offer(mail, mailboxCapacity, overflow);
     if (refused !== undefined) this.overflowed(refused);
+    if (refused !== mail) this.place.system.watch?.accepted(mail, this.whole);
     if (!this.busy) this.place.system.scheduler.schedule(this);
     return refused === mail ? 'dropped' : 'sent';
   }
@@ -29,6 +30,7 @@ export abstract class ReceivingCell extends CellState {
   post(mail: Mail): void {
     if (this.phase >= TERMINATING) return;
     this.mail.push(mail);
+    this.place.system.watch?.accepted(mail, this.whole);
     if (!this.busy) this.place.system.scheduler.schedule(this);
   }
 
@@ -118,6 +120,7 @@ export abstract class ReceivingCell extends CellState {
 
   /** Accounts for mail that this incarnation will not handle; a call that can wait for the next one does. */
   discard(mail: Mail): void {
+    this.place.system.watch?.dropped(mail, this.whole);
     if (mail.kind === CALL) {
       if (this.outcome === 'starting' && this.place.takeBack(mail as Call)) return;
       if (this.comesAgain && this.place.refuseUntilNext(mail as Call)) return;
@@ -132,6 +135,7 @@ export abstract class ReceivingCell extends CellState {
   }
 
   overflowed(mail: Mail): void {
+    this.place.system.watch?.dropped(mail, this.whole);
     const { path, spec, system } = this.place;
     system.dropped(path, mail.message, spec.overflow);
     if (mail.kind !== CALL) return;

@@ -4,12 +4,17 @@
  *
  * Invariant: while a handler runs or is awaited no other begins; what it resolves with after the end changes nothing.
  */
+import { createError } from '../base/errors.ts';
 import { CLOSING, DRAINING, RUNNING, TERMINATING } from './cell-state.ts';
 import { type Behaviour, DEFERRED } from './logic.ts';
 import { CALL, type Call, INFO, type Mail, nameOf, type Run, TELL } from './mail.ts';
 import { type ExitReason, reasonOf } from './reason.ts';
 import { ReceivingCell } from './receiving-cell.ts';
 import * as relations from './relations.ts';
+import type { Watch } from './watch.ts';
+
+const lostCall = (target: string, message: unknown): Error =>
+  createError('ERR_CALL_LOST', { target, message: nameOf(message) }, { stack: false });
 
 /** Whether a handler's result is to be awaited. One that throws when asked is not: it is for whoever gets it. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> => {
@@ -41,6 +46,7 @@ export abstract class RunningCell extends ReceivingCell {
     }
     let handled = 0;
     while (handled < budget && this.takesMail) {
+      if (this.place.system.watch?.holds(this.whole) === true) break;
       const mail = this.box?.shift();
       if (mail === undefined) break;
       handled += 1;
@@ -56,23 +62,41 @@ export abstract class RunningCell extends ReceivingCell {
     this.current = mail;
     this.turn += 1;
     let outcome: unknown;
+    const { watch } = this.place.system;
     try {
+      if (watch !== undefined && !this.begins(mail, watch)) return;
       outcome = this.place.system.carriesContext
         ? this.asOwner(mail.scope, () => this.deliver(mail))
         : this.deliver(mail);
     } catch (error) {
+      watch?.ended(mail, this.whole, true);
       this.fail(error);
       return;
     }
+    watch?.returned();
     if (isThenable(outcome)) {
       this.busy = true;
       asPromise(outcome).then(
         (value) => this.handled(mail, value),
-        (error: unknown) => (this.fenced ? this.noLongerBusy() : this.fail(error)),
+        (error: unknown) => {
+          this.place.system.watch?.ended(mail, this.whole, true);
+          if (this.fenced) this.noLongerBusy();
+          else this.fail(error);
+        },
       );
       return;
     }
     this.finish(mail, outcome);
+  }
+
+  /** Whether the handler runs, as far as the watch has a say. Throws what the watch wants thrown in its place. */
+  begins(mail: Mail, watch: Watch): boolean {
+    const verdict = watch.begins(mail, this.whole);
+    if (verdict === 'run') return true;
+    if (verdict !== 'lose') throw verdict;
+    if (mail.kind === CALL) (mail as Call).refuse(lostCall(this.place.path, mail.message));
+    this.finish(mail, DEFERRED);
+    return false;
   }
 
   deliver(mail: Mail): unknown {
@@ -105,6 +129,7 @@ export abstract class RunningCell extends ReceivingCell {
   }
 
   finish(mail: Mail, value: unknown): void {
+    this.place.system.watch?.ended(mail, this.whole, false);
     this.current = undefined;
     if (mail.kind === CALL) {
       if (value === DEFERRED) this.keep(mail as Call);

@@ -1,6 +1,7 @@
 /** A system as users and the layers above see it: what can be asked of it, how it is made, what it counts. */
 import type { Host } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
+import type { FlightRecorder } from './flight-recorder.ts';
 import type { Addressee, CallOptions, Told } from './logic.ts';
 import type { ExitReason } from './reason.ts';
 import type { Ref } from './ref.ts';
@@ -34,6 +35,10 @@ export interface System {
   readonly host: Host;
   readonly events: EventStream;
   readonly counters: Readonly<Counters>;
+  /** The last lifecycle facts, kept whether or not anyone listens. */
+  readonly recorder: FlightRecorder;
+  /** When it was made, ms of the wall clock. */
+  readonly startedAt: number;
   /** The handle of a spec that stands in this system. @throws ERR_SPEC_UNKNOWN */
   get<H>(spec: Spec<H>): H;
   /** Starts a spec at the root; resolves after its init. @throws ERR_INIT_FAILED, ERR_SPEC_DUPLICATE, ERR_STOPPING … */

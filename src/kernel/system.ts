@@ -11,16 +11,18 @@ import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import { type AsyncScope, captureScope, currentTurn } from './async-context.ts';
 import { Cell, type Observer } from './cell.ts';
+import { FlightRecorder } from './flight-recorder.ts';
 import type { Addressee, CallOptions, Handle, Told } from './logic.ts';
 import { infoMail, nameOf } from './mail.ts';
 import { deliverCall, makeCall, PlaceOfActor, refuseNoproc } from './place.ts';
-import { describeReason, type ExitReason, errorIn, isExitReason } from './reason.ts';
+import { describeReason, type ExitReason, errorIn, isClean, isExitReason } from './reason.ts';
 import { isRef, type Ref } from './ref.ts';
 import { Registry } from './registry.ts';
 import { Scheduler } from './scheduler.ts';
 import { isSpec, type Spec } from './spec.ts';
 import type { Counters, System, SystemOptions } from './system-contract.ts';
 import { drawTree, type TreeNode, treeOf } from './tree.ts';
+import type { Watch } from './watch.ts';
 
 export type { Counters, System, SystemOptions } from './system-contract.ts';
 
@@ -39,6 +41,12 @@ export const STOP_TIMEOUT_MS = 5_000;
 export class SystemOfActors implements System {
   readonly host: Host;
   readonly events: EventStream;
+  /** The last lifecycle facts, always. */
+  readonly recorder: FlightRecorder;
+  /** When it was made, ms of the wall clock. */
+  readonly startedAt: number;
+  /** Who sees messages and steps; nobody, unless somebody looks. */
+  watch: Watch | undefined = undefined;
   readonly scheduler: Scheduler;
   readonly registry = new Registry();
   readonly carriesContext: boolean;
@@ -71,6 +79,8 @@ export class SystemOfActors implements System {
     this.carriesContext = context === 'async';
     this.#ownScope = this.carriesContext ? captureScope() : undefined;
     this.events = new EventStream(() => this.host.wall());
+    this.recorder = new FlightRecorder(this.events);
+    this.startedAt = this.host.wall();
     this.scheduler = new Scheduler(this.host);
     this.#stopListening = this.host.onStall((lateMs) => this.events.emit('host.stalled', { lateMs }));
   }
@@ -357,7 +367,7 @@ export class SystemOfActors implements System {
 
   dropped(path: string, message: unknown, why: string): void {
     this.counters.dropped += 1;
-    if (this.events.active) this.events.emit('mail.dropped', { path, message: nameOf(message), why });
+    if (this.events.lifecycle) this.events.emit('mail.dropped', { path, message: nameOf(message), why });
   }
 
   fenced(cell: Cell, what: string): void {
@@ -367,13 +377,13 @@ export class SystemOfActors implements System {
 
   threw(cell: Pick<Cell, 'place'>, error: unknown): void {
     this.counters.threw += 1;
-    if (this.events.active) this.events.emit('actor.threw', { path: cell.place.path, error });
+    if (this.events.lifecycle) this.events.emit('actor.threw', { path: cell.place.path, error });
   }
 
   straggling(cell: Cell): void {
     this.#stragglers.add(cell);
     this.counters.stragglers += 1;
-    if (this.events.active) this.events.emit('actor.straggled', { ...cell.ref });
+    if (this.events.lifecycle) this.events.emit('actor.straggled', { ...cell.ref });
   }
 
   straggled(cell: Cell): void {
@@ -401,7 +411,7 @@ export class SystemOfActors implements System {
     this.roots.delete(cell);
     if (!beforeStart) this.counters.ended += 1;
     if (typeof reason === 'object' && 'error' in reason) this.counters.crashed += 1;
-    if (this.events.active) {
+    if (this.events.active || (this.events.lifecycle && (beforeStart || !isClean(reason)))) {
       const { kind } = cell.place.spec.logic;
       if (beforeStart) this.events.emit('actor.start_failed', { ...cell.ref, kind, reason });
       else this.events.emit('actor.ended', { ...cell.ref, kind, reason, lastMessage: cell.lastMessage });

@@ -216,7 +216,7 @@ export class Orchestrator implements RunGround {
   #refuse({ subject, classification }: Trigger, plan: Plan, error: TroupeError): Reported {
     this.#counts.refused += 1;
     const { path, events } = this;
-    if (events.active) events.emit('recovery.refused', { path, subject, why: error.code });
+    if (events.lifecycle) events.emit('recovery.refused', { path, subject, why: error.code });
     const outcome: RecoveryOutcome = Object.freeze({
       outcome: 'refused',
       recovery: undefined,
@@ -255,7 +255,7 @@ export class Orchestrator implements RunGround {
     const { path, events } = this;
     const { subject } = trigger;
     const { remedy } = plan;
-    if (events.active)
+    if (events.lifecycle)
       events.emit('recovery.started', { path, recovery: id, subject, category, severity, remedy });
     if (this.#runner !== undefined) run.begin();
     return run;

@@ -258,7 +258,7 @@ export class RecoveryRun {
     else if (outcome !== 'deferred') this.#lastFailure = result;
     const { events, path } = this.#ground;
     const { id: recovery, subject } = this;
-    if (events.active)
+    if (events.lifecycle)
       events.emit('recovery.step_done', { path, recovery, subject, step: step.name, outcome });
     this.#send({ type: 'step.settled', next: this.#next() });
   }
@@ -330,7 +330,7 @@ export class RecoveryRun {
     for (const { waiting, coalesced } of this.#waiters)
       waiting.resolve(coalesced ? Object.freeze({ ...outcome, value: undefined, coalesced }) : outcome);
     const { durationMs } = outcome;
-    if (events.active) events.emit('recovery.ended', { path, recovery, subject, outcome: end, durationMs });
+    if (events.lifecycle) events.emit('recovery.ended', { path, recovery, subject, outcome: end, durationMs });
     this.#ground.ended(this, this.#later);
   }
 

@@ -30,7 +30,15 @@ import {
   type TemplateSupervisorHandle,
 } from './dynamic-supervisor-handle.ts';
 import { LIMIT_FIELDS } from './restart-limit.ts';
-import { absence, type ChildCounts, countChildren, listing, type Rules, Supervision } from './supervision.ts';
+import {
+  absence,
+  type ChildCounts,
+  countChildren,
+  listing,
+  type Rules,
+  restartLimitOf,
+  Supervision,
+} from './supervision.ts';
 import { rulesOf, SUPERVISOR_SPEC_FIELDS, type SupervisorOptions, specOptionsOf } from './supervisor.ts';
 import { checkTemplate, instantiate, TEMPLATE, type Template } from './template.ts';
 
@@ -145,6 +153,7 @@ class DynamicSupervisor implements Behaviour {
     );
     return {
       facts: { children: this.#children.size },
+      restartLimit: restartLimitOf(this.#supervision),
       absent: absent.map(absence),
     };
   }

@@ -263,7 +263,7 @@ export class Supervision {
 
   restarted(child: Child): void {
     child.restarts += 1;
-    if (!this.system.events.active) return;
+    if (!this.system.events.lifecycle) return;
     const limit = this.#limitOf(child);
     const { intensity, periodMs } = limit;
     const used = limit.used(this.context.now());
@@ -304,7 +304,7 @@ export class Supervision {
     data: Omit<EventMap[T], 'path' | 'child'>,
   ): void {
     const { events } = this.system;
-    if (events.active)
+    if (events.lifecycle)
       events.emit(type, { path: this.context.path, child: child.id, ...data } as EventMap[T]);
   }
 
@@ -329,15 +329,20 @@ export class Supervision {
   }
 }
 
+export const restartLimitOf = ({ limit, context, rules }: Supervision) => {
+  const { intensity, periodMs } = limit;
+  return { used: limit.used(context.now()), intensity, periodMs, backoff: rules.backoff };
+};
+
 /** What people are shown of a supervisor: how much of its limit is spent, and which children are not there. */
 export const inspectionOf = (
-  { limit, context }: Supervision,
+  supervision: Supervision,
   strategy: string,
   children: readonly Child[],
 ): Inspection => {
-  const used = limit.used(context.now());
-  const { intensity, periodMs } = limit;
+  const restartLimit = restartLimitOf(supervision);
+  const { used, intensity, periodMs } = restartLimit;
   const absent = children.filter((child) => child.cell === undefined || child.cell.fenced);
   const restarts = used > 0 ? { restarts: `${used} of ${intensity} in ${periodMs} ms` } : {};
-  return { facts: { strategy, ...restarts }, absent: absent.map(absence) };
+  return { facts: { strategy, ...restarts }, restartLimit, absent: absent.map(absence) };
 };

@@ -63,6 +63,8 @@ export class HostedLogic implements Behaviour, Owner {
   #watched: Watched | undefined = undefined;
   /** A shutdown event that nothing has taken yet. */
   #offer: unknown = undefined;
+  /** What a watch is to be told with the next snapshot. */
+  #steps: { readonly events: unknown[]; readonly taken: Taken[] } | undefined = undefined;
   #advanced = false;
   #started = false;
   #closing: { readonly settle: () => void } | undefined = undefined;
@@ -152,11 +154,20 @@ export class HostedLogic implements Behaviour, Owner {
   advanced(snapshot: unknown): void {
     this.#advanced = true;
     this.#stage.publish(snapshot);
+    const { watch } = this.#context.system;
+    if (watch === undefined) return;
+    const { events = [], taken = [] } = this.#steps ?? {};
+    this.#steps = undefined;
+    watch.stepped({ ref: this.#context.self, events, taken, snapshot });
   }
 
   selected(event: unknown, taken: readonly Taken[]): void {
     const watched = this.#watched;
     if (watched !== undefined && watched.event === event) watched.taken ??= taken;
+    if (this.#context.system.watch === undefined) return;
+    this.#steps ??= { events: [], taken: [] };
+    this.#steps.events.push(event);
+    this.#steps.taken.push(...taken);
   }
 
   emitted(event: unknown): void {

@@ -106,7 +106,7 @@ export class Stage<S = unknown> implements Reporter {
 
   threw(error: unknown): void {
     const { path, system } = this.#place;
-    if (system.events.active) system.events.emit('actor.threw', { path, error });
+    if (system.events.lifecycle) system.events.emit('actor.threw', { path, error });
   }
 
   /**

@@ -1,0 +1,477 @@
+/**
+ * A running system as a source of views. It listens while somebody looks, and reads the rest when asked.
+ *
+ * Invariants: without a viewer it hears nothing and holds next to nothing: what happened meanwhile is in the flight recorder. The
+ * forest is walked at most once for all who ask within {@link FOREST_MS}.
+ */
+
+import { getHeapStatistics } from 'node:v8';
+import { applicationMachine } from '../../actors/application.machine.ts';
+import type { Application } from '../application/application.ts';
+import type { EventType, TroupeEvent } from '../base/telemetry.ts';
+import { type Fact, showReason } from '../kernel/fact.ts';
+import { recordingOf } from '../kernel/flight-recorder.ts';
+import type { ExitReason } from '../kernel/reason.ts';
+import type { System, SystemOfActors } from '../kernel/system.ts';
+import { readActor } from './actor-detail.ts';
+import type { ActorDetail, ChartDefinition, History } from './actor-view.ts';
+import { Charts } from './chart-definition.ts';
+import type { ApplicationView, Metrics } from './component-view.ts';
+import { Durations } from './histogram.ts';
+import { MessageWatch } from './message-watch.ts';
+import { LIMITS, type Recording } from './protocol.ts';
+import { Roster } from './roster.ts';
+import { showValue } from './show-value.ts';
+import type { Source } from './source.ts';
+import { Steps } from './steps.ts';
+import type { Json, StateValue, TreeQuery, TreeWindow } from './tree-view.ts';
+import { type Standing, type Surroundings, windowOn } from './tree-window.ts';
+import {
+  breakerView,
+  type Ground,
+  OWN_MACHINES,
+  ownState,
+  poolView,
+  recoveryView,
+  SUPERVISORS,
+  supervisorView,
+} from './views.ts';
+
+/** What a source of a running system is made of. */
+export interface LiveGround {
+  readonly system: SystemOfActors;
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly node: string;
+  /** The application around the system, where there is one and it is known yet. */
+  readonly application: () => Application | undefined;
+  /** What may be seen of a context; it is called before anything of it is kept. */
+  readonly redact: (context: unknown, path: string) => unknown;
+}
+
+/** For so long one walk through the tree serves all who ask, ms. */
+const FOREST_MS = 50;
+/** Facts looked through for those about one place. */
+const TOP = 10;
+const CHART_EVENTS: ReadonlySet<EventType> = new Set<EventType>([
+  'breaker.opened',
+  'breaker.half_opened',
+  'breaker.closed',
+  'breaker.isolated',
+  'breaker.disabled',
+  'breaker.observed',
+  'pool.degraded',
+  'pool.restored',
+]);
+
+interface MachineSnapshot {
+  readonly machine: object;
+  readonly value: StateValue;
+  readonly context: unknown;
+  readonly status: string;
+}
+
+const isMachineSnapshot = (snapshot: unknown): snapshot is MachineSnapshot =>
+  typeof (snapshot as { machine?: { root?: unknown } } | undefined)?.machine?.root === 'object';
+
+const namesOf = (actions: readonly unknown[]): readonly string[] =>
+  actions.map((action) => {
+    if (typeof action === 'string') return action;
+    const { type, name } = action as { readonly type?: unknown; readonly name?: unknown };
+    return String(type ?? name ?? 'inline');
+  });
+
+export class LiveSource implements Source {
+  readonly kind = 'live';
+  readonly watch: MessageWatch;
+  readonly charts = new Charts();
+  readonly #ground: LiveGround;
+  readonly #roster = new Roster();
+  readonly #steps = new Steps();
+  #viewers = 0;
+  readonly #watchedActors = new Map<string, number>();
+  readonly #jobs = new Map<string, { readonly waited: Durations; readonly ran: Durations }>();
+  #forest: { readonly at: number; readonly roots: readonly Standing[] } | undefined = undefined;
+  #stopListening: (() => void) | undefined = undefined;
+  #worstLagMs = 0;
+  #lastTop = new Map<string, { handled: number; ran: number }>();
+
+  constructor(ground: LiveGround) {
+    this.#ground = ground;
+    this.watch = new MessageWatch(ground.system);
+    this.watch.onStep = (step, cause) => this.#stepped(step, cause);
+  }
+
+  get system(): SystemOfActors {
+    return this.#ground.system;
+  }
+
+  get facts() {
+    const { recorder } = this.system;
+    return {
+      next: recorder.next,
+      forgotten: recorder.forgotten,
+      from: (n: number, most?: number) => recorder.facts(n, most),
+    };
+  }
+
+  get steps() {
+    return this.#steps.recent;
+  }
+
+  get messages() {
+    return this.watch.messages;
+  }
+
+  hello() {
+    const { name, pid, node, system } = this.#ground;
+    const at = system.host.wall();
+    return { name, pid, node, startedAt: system.startedAt, at, inspectingSince: this.watch.since };
+  }
+
+  // ── listening ─────────────────────────────────────────────────────────────────────────────
+
+  open(): () => void {
+    this.#viewers += 1;
+    if (this.#viewers === 1) this.#begin();
+    this.watch.attach();
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      this.watch.detach();
+      this.#viewers -= 1;
+      if (this.#viewers === 0) this.#end();
+    };
+  }
+
+  watchActor(path: string, wanted: boolean): void {
+    const count = (this.#watchedActors.get(path) ?? 0) + (wanted ? 1 : -1);
+    if (count <= 0) this.#watchedActors.delete(path);
+    else this.#watchedActors.set(path, count);
+  }
+
+  #begin(): void {
+    const { recorder, events } = this.system;
+    this.#roster.recall(recorder.facts());
+    this.#stopListening = events.listen((event) => this.#hear(event));
+  }
+
+  #end(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.#jobs.clear();
+    this.#lastTop.clear();
+  }
+
+  #hear(event: TroupeEvent): void {
+    this.#roster.hear(event, Math.max(0, this.system.recorder.next - 1));
+    if (event.type === 'host.stalled') this.#worstLagMs = Math.max(this.#worstLagMs, event.lateMs);
+    else if (event.type === 'pool.job.started') this.jobsOf(event.path).waited.add(event.waitMs);
+    else if (event.type === 'pool.job.settled') this.jobsOf(event.path).ran.add(event.runMs);
+    else if (event.type === 'pool.worker.transitioned')
+      this.#ownStep(`${event.path}/${event.worker}`, event.at);
+    else if (CHART_EVENTS.has(event.type)) this.#ownStep((event as { path: string }).path, event.at);
+  }
+
+  /** One of troupe's own charts has stepped: its own words say where it stands now. */
+  #ownStep(path: string, at: number): void {
+    const cell = this.system.placeAt(path)?.cell;
+    if (cell === undefined) return;
+    const { kind } = cell.place.spec.logic;
+    const machine = OWN_MACHINES[kind];
+    const value = ownState(kind, cell.inspect().state);
+    if (machine === undefined || value === undefined) return;
+    const { incarnation } = cell.ref;
+    this.#steps.note(this.charts.of(machine, 'troupe'), { path, incarnation, at, event: undefined, value });
+  }
+
+  #stepped(step: Parameters<MessageWatch['stepped']>[0], cause: number | undefined): void {
+    const { ref, events, taken, snapshot } = step;
+    if (!isMachineSnapshot(snapshot)) return;
+    const chart = this.charts.of(snapshot.machine, 'user');
+    const event = events[0] as { readonly type?: unknown } | undefined;
+    this.#steps.note(chart, {
+      ...ref,
+      at: this.system.host.wall(),
+      event: typeof event?.type === 'string' ? event.type : undefined,
+      value: snapshot.value,
+      taken: taken.flatMap((one) => chart.idOf(one) ?? []),
+      actions: taken.flatMap((one) => namesOf((one as { actions: readonly unknown[] }).actions)),
+      cause,
+      context: this.#watchedActors.has(ref.path) ? this.contextOf(snapshot, ref.path) : undefined,
+    });
+  }
+
+  /** A context as it may be seen. A hook that throws hides all of it. */
+  contextOf(snapshot: { readonly context: unknown }, path: string): Json {
+    try {
+      return showValue(this.#ground.redact(snapshot.context, path));
+    } catch {
+      return '(hidden: redact threw)';
+    }
+  }
+
+  // ── reading ───────────────────────────────────────────────────────────────────────────────
+
+  forest(): readonly Standing[] {
+    const now = this.system.host.monotonic();
+    if (this.#forest === undefined || now - this.#forest.at >= FOREST_MS)
+      this.#forest = { at: now, roots: this.system.tree() };
+    return this.#forest.roots;
+  }
+
+  around(): Surroundings {
+    const { system, watch, charts } = this;
+    const roster = this.#roster;
+    return {
+      restarts: (path) => roster.restarts(path),
+      description: (path) => system.placeAt(path)?.spec.description,
+      tombstones: roster.tombstones(system.host.wall()),
+      extras: ({ path, kind, status, incarnation }) => {
+        const nextStartAt = incarnation === undefined ? roster.place(path)?.nextStartAt : undefined;
+        const machine = this.machineAt(path, kind);
+        const meddled =
+          watch.fault(path) !== undefined ? 'fault' : status === 'suspended' ? 'paused' : undefined;
+        return {
+          ...(machine === undefined
+            ? {}
+            : { machine: charts.of(machine.object, machine.origin).definition.machine }),
+          ...(nextStartAt === undefined ? {} : { nextStartAt }),
+          ...(meddled === undefined ? {} : { meddled }),
+        };
+      },
+    };
+  }
+
+  /** The machine by which the actor at a place lives, if it is one. */
+  machineAt(
+    path: string,
+    kind: string,
+  ): { readonly object: object; readonly origin: 'troupe' | 'user' } | undefined {
+    const own = OWN_MACHINES[kind];
+    if (own !== undefined) return { object: own, origin: 'troupe' };
+    const snapshot = kind === 'machine' || kind === 'logic' ? this.snapshotAt(path) : undefined;
+    return snapshot === undefined ? undefined : { object: snapshot.machine, origin: 'user' };
+  }
+
+  snapshotAt(path: string): MachineSnapshot | undefined {
+    const shared = this.system.placeAt(path)?.shared as { readonly snapshot?: unknown } | undefined;
+    return isMachineSnapshot(shared?.snapshot) ? shared.snapshot : undefined;
+  }
+
+  tree(query: TreeQuery): TreeWindow {
+    return windowOn(this.forest(), query, this.around());
+  }
+
+  actor(path: string): ActorDetail | undefined {
+    return readActor(this, this.ground(), path);
+  }
+
+  ground(): Ground {
+    return {
+      system: this.system,
+      charts: this.charts,
+      roster: this.#roster,
+      steps: this.#steps,
+      factsOf: (path) => this.system.recorder.facts().filter((fact) => fact.path === path),
+      jobsOf: (path) => this.jobsOf(path),
+    };
+  }
+
+  jobsOf(path: string): { readonly waited: Durations; readonly ran: Durations } {
+    const known = this.#jobs.get(path) ?? { waited: new Durations(), ran: new Durations() };
+    this.#jobs.set(path, known);
+    return known;
+  }
+
+  definition(machine: string): ChartDefinition | undefined {
+    return this.charts.named(machine);
+  }
+
+  history(path: string, incarnation?: number): History | undefined {
+    return this.#steps.history(path, incarnation);
+  }
+
+  recording(): Recording {
+    const { name, pid, node } = this.#ground;
+    const definitions = this.charts.all.filter(({ origin }) => origin === 'user');
+    return { ...recordingOf(this.system, { name, pid, node, why: 'asked' }), definitions } as Recording;
+  }
+
+  standing(path: string): Standing | undefined {
+    const find = (standings: readonly Standing[]): Standing | undefined => {
+      for (const standing of standings) {
+        if (standing.path === path) return standing;
+        const below = path.startsWith(`${standing.path}/`) ? find(standing.children) : undefined;
+        if (below !== undefined) return below;
+      }
+      return undefined;
+    };
+    return find(this.forest());
+  }
+
+  #each<V>(kinds: readonly string[], read: (ground: Ground, standing: Standing) => V | undefined): V[] {
+    const views: V[] = [];
+    const ground = this.ground();
+    const walk = (standing: Standing): void => {
+      const view = kinds.includes(standing.kind) ? read(ground, standing) : undefined;
+      if (view !== undefined && views.length < LIMITS.windowRows) views.push(view);
+      standing.children.forEach(walk);
+    };
+    this.forest().forEach(walk);
+    return views;
+  }
+
+  supervisors() {
+    return this.#each(SUPERVISORS, supervisorView);
+  }
+
+  breakers() {
+    return this.#each(['breaker'], breakerView);
+  }
+
+  pools() {
+    return this.#each(['pool'], poolView);
+  }
+
+  recoveries() {
+    return this.#each(['recovery'], recoveryView);
+  }
+
+  application(): ApplicationView {
+    const { name } = this.#ground;
+    const facts = this.system.recorder.facts();
+    const of = (type: EventType) => facts.filter((fact) => fact.type === type);
+    const phases = of('app.phase_entered').map(({ at, data }) => ({ phase: String(data['phase']), at }));
+    const health = this.#ground.application()?.health();
+    const notReady = health?.notReady ?? this.#notReady();
+    const phase = health?.phase ?? phases.at(-1)?.phase;
+    const stopped = of('app.stopped').at(-1);
+    return {
+      name,
+      ...(phase === undefined ? {} : { phase }),
+      live: health?.live ?? this.forest().length > 0,
+      ready: health?.ready ?? notReady.length === 0,
+      notReady,
+      phases,
+      holdingUp: this.#holdingUp(facts),
+      ...(stopped === undefined ? {} : { stopped: stoppedIn(stopped) }),
+      ...this.#applicationChart(phase),
+    };
+  }
+
+  #notReady(): readonly string[] {
+    const found: string[] = [];
+    const walk = ({ path, ready, children }: Standing): void => {
+      if (ready === false && found.length < LIMITS.groupOver) found.push(path);
+      children.forEach(walk);
+    };
+    this.forest().forEach(walk);
+    return found;
+  }
+
+  #applicationChart(phase: string | undefined): Pick<ApplicationView, 'chart'> {
+    if (phase === undefined) return {};
+    const chart = this.charts.of(applicationMachine, 'troupe');
+    const now = this.system.startedAt;
+    const path = `application ${this.#ground.name}`;
+    return {
+      chart: this.#steps.standing(chart, {
+        path,
+        value: phase,
+        status: 'active',
+        sendable: () => false,
+        now,
+      }),
+    };
+  }
+
+  /** Who is told to stop and has not stopped yet; the longest first. */
+  #holdingUp(facts: readonly Fact[]): ApplicationView['holdingUp'] {
+    const since =
+      facts.filter(({ type }) => type === 'app.phase_entered').at(-1)?.at ?? this.system.startedAt;
+    const found: { what: string; path: string; since: number }[] = [];
+    const walk = (standing: Standing): void => {
+      // Whoever waits for what is below it is not what holds up.
+      const waits = standing.children.some(({ status }) => status === 'stopping' || status === 'straggling');
+      const { status, kind, path } = standing;
+      if ((status === 'stopping' && !waits) || status === 'straggling')
+        found.push({
+          what: `${kind} ${status === 'stopping' ? 'still stops' : 'has a handler that runs on'}`,
+          path,
+          since,
+        });
+      standing.children.forEach(walk);
+    };
+    this.forest().forEach(walk);
+    return found.slice(0, LIMITS.groupOver);
+  }
+
+  metrics(): Omit<Metrics, 'explorer'> {
+    const { host, counters } = this.system;
+    let actors = 0;
+    let mailboxes = 0;
+    let deepest: { path: string; depth: number } | undefined;
+    const walk = ({ path, incarnation, mailbox, children }: Standing): void => {
+      if (incarnation !== undefined) actors += 1;
+      mailboxes += mailbox;
+      if (mailbox > (deepest?.depth ?? 0)) deepest = { path, depth: mailbox };
+      children.forEach(walk);
+    };
+    this.forest().forEach(walk);
+    const loopLagMs = this.#worstLagMs;
+    this.#worstLagMs = 0;
+    const { used_heap_size: heapBytes, total_physical_size: residentBytes } = getHeapStatistics();
+    const { watch } = this;
+    return {
+      at: host.wall(),
+      actors,
+      mailboxes,
+      ...(deepest === undefined ? {} : { deepestMailbox: deepest }),
+      counters: { ...counters } as Readonly<Record<string, number>>,
+      ...(watch.since === undefined
+        ? {}
+        : {
+            messages: { handled: watch.handled, waited: watch.waited.show(), ran: watch.ran.show() },
+            ...this.#top(),
+          }),
+      loopLagMs,
+      heapBytes,
+      residentBytes,
+    };
+  }
+
+  /** Who was busiest since the last time that somebody asked, and who is slowest. */
+  #top(): Pick<Metrics, 'busiest' | 'slowest'> {
+    const active: { path: string; handled: number; ranMs: number; p99Ms: number }[] = [];
+    const seen = new Map<string, { handled: number; ran: number }>();
+    for (const [path, { handled, ran }] of this.watch.places) {
+      const before = this.#lastTop.get(path) ?? { handled: 0, ran: 0 };
+      seen.set(path, { handled, ran: ran.sum });
+      if (handled > before.handled)
+        active.push({
+          path,
+          handled: handled - before.handled,
+          ranMs: ran.sum - before.ran,
+          p99Ms: ran.quantile(0.99),
+        });
+    }
+    this.#lastTop = seen;
+    const busiest = [...active].sort((a, b) => b.handled - a.handled).slice(0, TOP);
+    const slowest = active.sort((a, b) => b.p99Ms - a.p99Ms).slice(0, TOP);
+    return {
+      busiest: busiest.map(({ path, handled, ranMs }) => ({ path, handled, ranMs })),
+      slowest: slowest.map(({ path, p99Ms, handled }) => ({ path, p99Ms, handled })),
+    };
+  }
+}
+
+const stoppedIn = ({ at, data }: Fact): NonNullable<ApplicationView['stopped']> => ({
+  at,
+  reason: (data['reason'] as never) ?? showReason('shutdown' as ExitReason),
+  survivors: (data['survivors'] as readonly string[] | undefined) ?? [],
+});
+
+/** The system behind its public face. */
+export const actorsOf = (system: System): SystemOfActors => system as SystemOfActors;

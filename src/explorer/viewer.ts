@@ -1,0 +1,312 @@
+/**
+ * One viewer's stream: what it watches, made into frames as fast as it takes them and no faster.
+ *
+ * Invariant: nothing is queued. A frame is made only while the sink takes bytes, so a stalled reader costs one frame; standings are
+ * sent when they differ from what was sent last, journals from a cursor into their rings, and what the rings have forgotten
+ * meanwhile is counted and told. It ends once, and then holds no timer and watches nothing.
+ */
+import type { Host, Timer } from '../base/host.ts';
+import {
+  DEFAULT_WATCH,
+  type Frame,
+  type FrameType,
+  type Hello,
+  type JournalQuery,
+  LIMITS,
+  type Watch,
+} from './protocol.ts';
+import type { Journal, Source } from './source.ts';
+
+/** Where a stream's text goes. */
+export interface Sink {
+  /** `false`: it is full; {@link Viewer.drained} says when it is not. */
+  write(text: string): boolean;
+  end(): void;
+}
+
+export interface ViewerOptions {
+  readonly host: Host;
+  readonly source: Source;
+  readonly sink: Sink;
+  readonly hello: () => Hello;
+  /** How many viewers there are, for the metrics. */
+  readonly viewers: () => number;
+  readonly refreshMs: number;
+  /** `Infinity`: a stalled reader is kept. */
+  readonly stallMs: number;
+  /** Where the journals go on; absent: facts from the ring's beginning, the others from now. */
+  readonly from: { readonly facts?: number; readonly messages?: number; readonly steps?: number };
+  readonly ended: () => void;
+}
+
+type JournalName = 'facts' | 'messages' | 'steps';
+
+const METRICS_EVERY_MS = 1_000;
+/** A refresh takes at most this part of the loop: after a costly one the next comes later. */
+const COST_FACTOR = 10;
+
+type Body<T extends FrameType> = Extract<Frame, { readonly type: T }>['body'];
+
+const isBelow = (path: string, below: string): boolean =>
+  below === '' || path === below || path.startsWith(`${below}/`);
+
+export class Viewer {
+  readonly #options: ViewerOptions;
+  readonly #close: () => void;
+  readonly #sent = new Map<string, string>();
+  readonly #definitions = new Set<string>();
+  readonly #cursors: Record<JournalName, number>;
+  #watch: Watch = DEFAULT_WATCH;
+  #seq = 0;
+  #blocked = false;
+  #over = false;
+  #missed = 0;
+  #metricsAt = Number.NEGATIVE_INFINITY;
+  #wroteAt: number;
+  #timer: Timer | undefined = undefined;
+  /** Runs while the reader takes nothing. */
+  #stall: Timer | undefined = undefined;
+  /** Whether the rings' moving on is the reader's doing. */
+  #wasBlocked = false;
+
+  constructor(options: ViewerOptions) {
+    this.#options = options;
+    const { source, from, host } = options;
+    this.#close = source.open();
+    this.#wroteAt = host.monotonic();
+    this.#cursors = {
+      facts: from.facts ?? source.facts.forgotten,
+      messages: from.messages ?? source.messages.next,
+      steps: from.steps ?? source.steps.next,
+    };
+    this.#frame('hello', options.hello());
+    this.#refresh();
+  }
+
+  get watch(): Watch {
+    return this.#watch;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Replaces the parts of what is watched that are given. What is shown anew is shown at once. */
+  change(watch: Watch): Watch {
+    const before = this.#watch.actors ?? [];
+    this.#watch = { ...this.#watch, ...watch };
+    const after = this.#watch.actors ?? [];
+    const { source } = this.#options;
+    for (const path of before) if (!after.includes(path)) this.#unwatch(path);
+    for (const path of after) if (!before.includes(path)) source.watchActor(path, true);
+    if (watch.tree !== undefined) this.#sent.delete('tree');
+    this.#timer?.cancel();
+    this.#refresh();
+    return this.#watch;
+  }
+
+  #unwatch(path: string): void {
+    this.#options.source.watchActor(path, false);
+    this.#sent.delete(`actor ${path}`);
+  }
+
+  /** The sink takes bytes again. */
+  drained(): void {
+    if (!this.#blocked || this.#over) return;
+    this.#blocked = false;
+    this.#stall?.cancel();
+    this.#stall = undefined;
+    this.#refresh();
+  }
+
+  /** Says why, as far as that can still be said, and ends. */
+  end(why: string): void {
+    if (this.#over) return;
+    if (!this.#blocked) this.#frame('bye', { why });
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#stall?.cancel();
+    for (const path of this.#watch.actors ?? []) this.#options.source.watchActor(path, false);
+    this.#close();
+    this.#options.sink.end();
+    this.#options.ended();
+  }
+
+  // ── frames ────────────────────────────────────────────────────────────────────────────────
+
+  #write(text: string): void {
+    const { host, sink, stallMs } = this.#options;
+    this.#wroteAt = host.monotonic();
+    if (sink.write(text)) return;
+    this.#blocked = true;
+    this.#wasBlocked = true;
+    if (stallMs !== Number.POSITIVE_INFINITY)
+      this.#stall ??= host.timer(stallMs, 'explorer stall', () => this.end('nothing was read'), {
+        unref: true,
+      });
+  }
+
+  #frame<T extends FrameType>(type: T, body: Body<T>): void {
+    this.#frameOf(type, JSON.stringify(body));
+  }
+
+  #frameOf(type: FrameType, body: string): void {
+    const seq = this.#seq;
+    this.#seq += 1;
+    this.#write(`id: ${seq}\nevent: ${type}\ndata: {"type":"${type}","seq":${seq},"body":${body}}\n\n`);
+  }
+
+  /** Sends a standing unless it is what was sent last. */
+  #standing<T extends FrameType>(type: T, make: () => Body<T>, key: string = type): void {
+    if (this.#blocked) return;
+    const made = make();
+    this.#define(made);
+    const body = JSON.stringify(made);
+    if (this.#blocked || this.#sent.get(key) === body) return;
+    this.#sent.set(key, body);
+    this.#frameOf(type, body);
+  }
+
+  /** Sends the definitions of the machines that something names, before it. */
+  #define(shown: unknown): void {
+    for (const machine of machinesIn(shown)) {
+      if (this.#definitions.has(machine)) continue;
+      const definition = this.#options.source.definition(machine);
+      if (definition === undefined) continue;
+      this.#definitions.add(machine);
+      this.#frame('definition', definition);
+    }
+  }
+
+  // ── refreshing ────────────────────────────────────────────────────────────────────────────
+
+  #refresh(): void {
+    if (this.#over) return;
+    const { host, refreshMs } = this.#options;
+    const began = host.monotonic();
+    this.#gap();
+    this.#journals();
+    this.#standings();
+    this.#metrics(began);
+    if (!this.#blocked && began - this.#wroteAt >= LIMITS.heartbeatMs) this.#write(': still here\n\n');
+    if (this.#blocked || this.#over) return;
+    const cost = host.monotonic() - began;
+    const delay = Math.max(refreshMs, cost * COST_FACTOR);
+    this.#timer = host.timer(delay, 'explorer refresh', () => this.#refresh(), { unref: true });
+  }
+
+  #standings(): void {
+    const { source } = this.#options;
+    const { tree, actors = [], supervision, breakers, pools, recoveries, application } = this.#watch;
+    if (tree !== undefined && tree !== false) this.#standing('tree', () => source.tree(tree));
+    for (const path of actors) {
+      const make = () => {
+        const detail = source.actor(path);
+        return detail === undefined ? { path } : { path, detail };
+      };
+      this.#standing('actor', make, `actor ${path}`);
+    }
+    if (supervision === true) this.#standing('supervision', () => ({ supervisors: source.supervisors() }));
+    if (breakers === true) this.#standing('breakers', () => ({ breakers: source.breakers() }));
+    if (pools === true) this.#standing('pools', () => ({ pools: source.pools() }));
+    if (recoveries === true) this.#standing('recoveries', () => ({ recoveries: source.recoveries() }));
+    if (application === true) this.#standing('application', () => source.application());
+  }
+
+  #metrics(now: number): void {
+    if (this.#watch.metrics !== true || now - this.#metricsAt < METRICS_EVERY_MS || this.#blocked) return;
+    this.#metricsAt = now;
+    const explorer = { viewers: this.#options.viewers(), missedEntries: this.#missed, sampledOneIn: 1 };
+    this.#frame('metrics', { ...this.#options.source.metrics(), explorer });
+  }
+
+  /** What the rings no longer have of what this viewer has not had. */
+  #gap(): void {
+    if (this.#blocked) return;
+    const { source } = this.#options;
+    const lost = { facts: 0, messages: 0, steps: 0 };
+    for (const name of ['facts', 'messages', 'steps'] as const) {
+      const { forgotten } = source[name];
+      lost[name] = Math.max(0, forgotten - this.#cursors[name]);
+      this.#cursors[name] = Math.max(this.#cursors[name], forgotten);
+      if (!this.#wants(name)) lost[name] = 0;
+    }
+    const all = lost.facts + lost.messages + lost.steps;
+    const why = this.#wasBlocked ? 'slow_reader' : 'forgotten';
+    this.#wasBlocked = false;
+    if (all === 0) return;
+    this.#missed += all;
+    this.#frame('gap', { why, ...lost });
+  }
+
+  #wants(name: JournalName): boolean {
+    const wanted = this.#watch[name];
+    return wanted !== undefined && wanted !== false;
+  }
+
+  #journals(): void {
+    const { source } = this.#options;
+    const facts = this.#watch.facts;
+    this.#journal('facts', source.facts, (fact) =>
+      isWanted(facts, [fact.path, aboutOf(fact.data, fact.path)]),
+    );
+    const messages = this.#watch.messages;
+    this.#journal('messages', source.messages, ({ from, to }) => isWanted(messages, [from?.path, to.path]));
+    const actors = this.#watch.actors ?? [];
+    this.#journal('steps', source.steps, ({ path }) => actors.includes(path));
+  }
+
+  #journal<T extends { readonly n: number }>(
+    name: JournalName,
+    journal: Journal<T>,
+    isShown: (entry: T) => boolean,
+  ): void {
+    if (!this.#wants(name)) {
+      this.#cursors[name] = journal.next;
+      return;
+    }
+    while (!this.#blocked && this.#cursors[name] < journal.next) {
+      const entries = journal.from(this.#cursors[name], LIMITS.journalEntries);
+      if (entries.length === 0) break;
+      this.#cursors[name] = (entries.at(-1)?.n ?? 0) + 1;
+      const shown = entries.filter(isShown);
+      if (shown.length === 0) continue;
+      this.#define(shown);
+      this.#frameOf(name, JSON.stringify({ [name]: shown }));
+    }
+  }
+}
+
+const isWanted = (query: JournalQuery | false | undefined, paths: readonly (string | undefined)[]): boolean =>
+  query !== undefined &&
+  query !== false &&
+  paths.some((path) => path !== undefined && isBelow(path, query.below));
+
+/** A supervisor's fact is also about its child, a recovery's about its subject. */
+const aboutOf = (data: Readonly<Record<string, unknown>>, path: string): string | undefined => {
+  const { child, subject } = data;
+  if (typeof subject === 'string') return subject;
+  return typeof child === 'string' ? `${path}/${child}` : undefined;
+};
+
+/** Names of machines in what is shown: wherever a `machine` stands. */
+const machinesIn = (shown: unknown): ReadonlySet<string> => {
+  const found = new Set<string>();
+  const look = (value: unknown, depth: number): void => {
+    if (typeof value !== 'object' || value === null || depth > MACHINE_DEPTH) return;
+    if (Array.isArray(value)) {
+      for (const one of value) look(one, depth + 1);
+      return;
+    }
+    for (const [key, one] of Object.entries(value)) {
+      if (key === 'machine' && typeof one === 'string') found.add(one);
+      // What the observed program holds names no machines of ours.
+      else if (key !== 'context' && key !== 'changes' && key !== 'data') look(one, depth + 1);
+    }
+  };
+  look(shown, 0);
+  return found;
+};
+
+/** As deep as a view names a machine: a pool's chart's last step, in an actor's detail. */
+const MACHINE_DEPTH = 6;
