@@ -55,14 +55,18 @@ export class Scheduler {
     else this.#armed = false;
   };
 
-  /** Returns whether work is left. */
+  /** Returns whether work is left. The clock of a turn starts with its second activation: most turns have one. */
   #drain(): boolean {
-    const until = this.#host.monotonic() + TURN_MS;
+    let until: number | undefined;
     let untilClock = CLOCK_EVERY;
     for (let cell = this.#queue.shift(); cell !== undefined; cell = this.#queue.shift()) {
       cell.scheduled = false;
       untilClock -= cell.activate(ACTOR_BUDGET) + 1;
       if (cell.runnable) this.#requeue(cell);
+      if (until === undefined) {
+        if (this.#queue.size === 0) return false;
+        until = this.#host.monotonic() + TURN_MS;
+      }
       if (untilClock > 0) continue;
       if (this.#host.monotonic() >= until) return this.#queue.size > 0;
       untilClock = CLOCK_EVERY;
