@@ -20,6 +20,7 @@ export { ERRORS, type ErrorCode, isTroupeError, type Outcome, TroupeError } from
 export type { Host, Timer } from './base/host.ts';
 export { createRealHost, realHost } from './base/real-host.ts';
 export type { EventMap, EventStream, EventType, TroupeEvent } from './base/telemetry.ts';
+export { toMermaid } from './chart/mermaid.ts';
 export * from './coordination/index.ts';
 export { actor } from './kernel/actor.ts';
 export {

@@ -23,6 +23,16 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   '06-recovery.mjs': [/recovered .* a new incarnation: true/],
   '07-graceful-shutdown.mjs': [/^shutdown \[\]\n$/],
   '08-simulate.mjs': [/careful: 300 runs, 0 failures/, /careless: nobody passes unpaid, after push\n$/],
+  '20-policies.mjs': [
+    /attempt 1 failed\nthe price of today/,
+    /open after 4 failures/,
+    /the price of yesterday\n$/,
+  ],
+  '21-half-open.mjs': [/^open\n\[ 'answer 1', 'answer 2', 'answer 3', 'ERR_BREAKER_PROBING' \]\nclosed\n$/],
+  '22-limits.mjs': [
+    /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
+    /\[ 'done', 'ERR_LOAD_SHED', 'done', 'ERR_LOAD_SHED' \]\n$/,
+  ],
 };
 
 const numbered = readdirSync(`${root}examples`).filter(
