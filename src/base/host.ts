@@ -5,7 +5,6 @@
  * Invariant: nothing else in `src/` or `actors/` touches a clock, a timer, randomness, ids or OS processes
  * (`scripts/tidy.ts` enforces it). Nothing else may run code later than through `step`, `yield` and `timer`.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { Random } from './random.ts';
 
 /** A running timer. Cancelling twice, or after it fired, does nothing. */
@@ -34,6 +33,11 @@ export interface ProcessSpec {
    * it reads fd 0 and writes fd 1.
    */
   readonly protocolFds?: boolean;
+  /**
+   * A folder where the process is written down while it lives. The first start that names a folder ends what services that are no more
+   * had written down there and did not live to end, with what that had started. Needs `/proc`; elsewhere it does nothing.
+   */
+  readonly registry?: string;
 }
 
 /** How an OS process ended. `error` is set when it could not be started or reached at all. */
@@ -52,6 +56,8 @@ export interface ProcessListeners {
   ended(end: ProcessEnd): void;
   /** The pipe, once full, has taken all that was written. */
   drained?(): void;
+  /** Before it was started, these were ended: a service that is no more had left them (`registry`). */
+  swept?(pids: readonly number[]): void;
 }
 
 /** An OS process that we started. Every method is safe after its end, and then does nothing. */
@@ -60,6 +66,8 @@ export interface ChildPort {
   readonly pid: number | undefined;
   /** Whether the system holds it stopped (SIGSTOP), so that it can obey nothing; absent where that is not known. */
   readonly stopped?: boolean;
+  /** Tells, at once or later, how many bytes of memory it holds; `undefined` where that cannot be known. */
+  measure?(told: (residentBytes: number | undefined) => void): void;
   /** Writes to its stdin (with `protocolFds`: its fd 3). `false`: the pipe is full, wait for `drained`. */
   write(bytes: Uint8Array): boolean;
   /** Bytes accepted by `write` and not yet taken by the pipe. */
@@ -118,7 +126,14 @@ export interface ThreadPort {
 }
 
 /** What can be moved to a thread instead of copied. */
-export type Transferable = ArrayBuffer | MessagePort;
+export type Transferable = ArrayBuffer | MovablePort;
+
+/** A `MessagePort` of node:worker_threads. */
+export interface MovablePort {
+  postMessage(value: unknown): void;
+  start(): void;
+  close(): void;
+}
 
 /** A two-way stream of bytes to another runtime. */
 export interface Channel {

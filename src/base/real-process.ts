@@ -5,15 +5,17 @@
  * when it has exited and its pipes are closed, or, where something it started still holds them, a short while
  * later. Every output always flows, whatever the owner does with it, so that no process blocks on a full pipe of ours.
  *
- * It deliberately does not restart, time or judge anything, and never signals a group whose leader is gone: the
- * number may be another's by then.
+ * What a process that leads a group has started ends with it, however it ends: a number is given to no new process while a group goes
+ * by it, so where no process has the number, but a group has, that group is what was left. It deliberately does not restart, time or
+ * judge anything.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { kill } from 'node:process';
+import { kill, platform } from 'node:process';
 import type { Readable, Writable } from 'node:stream';
 import type { ChildPort, ProcessEnd, ProcessListeners, ProcessSpec, Timer } from './host.ts';
+import { type Registration, register, sweep } from './real-process-registry.ts';
 
 /**
  * How long after its exit a process's outputs may go on, ms: what it wrote last is already in the pipe and takes a few turns
@@ -60,6 +62,7 @@ export class RealProcess implements ChildPort {
     });
     child.on('exit', (code, signal) => {
       this.#exited = { code, signal };
+      this.#endGroup();
       if (!this.#told) this.#drain = startTimer(DRAIN_MS, 'process.drain', () => this.#end({ code, signal }));
     });
     child.on('close', (code, signal) => this.#end(this.#exited ?? { code, signal }));
@@ -98,6 +101,34 @@ export class RealProcess implements ChildPort {
     }
   }
 
+  measure(told: (residentBytes: number | undefined) => void): void {
+    const { pid } = this;
+    if (pid === undefined || this.#exited !== undefined) told(undefined);
+    else if (platform === 'linux') told(residentOf(pid));
+    else
+      execFile('ps', ['-o', 'rss=', '-p', `${pid}`], (error, printed) => {
+        const kilobytes = Number.parseInt(printed, 10);
+        told(error !== null || Number.isNaN(kilobytes) ? undefined : kilobytes * 1_024);
+      });
+  }
+
+  /** What it started and left behind. */
+  #endGroup(): void {
+    if (this.pid === undefined || !this.#leadsGroup || platform === 'win32') return;
+    try {
+      // Where this finds somebody, it is another, and so is the group.
+      kill(this.pid, 0);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') return;
+    }
+    try {
+      kill(-this.pid, 'SIGKILL');
+    } catch {
+      // Nothing was left.
+    }
+  }
+
   #listenPrinted(stream: Readable | Writable | null | undefined, descriptor: Descriptor): void {
     this.#listen(stream, (chunk) => this.#listeners.stderr(chunk, descriptor));
   }
@@ -121,6 +152,16 @@ export class RealProcess implements ChildPort {
 
 const ignore = (): void => {};
 
+/** What of a process is in memory, from proc(5). */
+const residentOf = (pid: number): number | undefined => {
+  try {
+    const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return found === null ? undefined : Number(found[1]) * 1_024;
+  } catch {
+    return undefined;
+  }
+};
+
 /** A process that could not even be tried: an argument that no OS takes. */
 class UnstartedProcess implements ChildPort {
   readonly pid = undefined;
@@ -134,6 +175,26 @@ class UnstartedProcess implements ChildPort {
   }
 }
 
+const UNREGISTERED: Registration = { variables: {}, started: ignore, ended: ignore };
+
+/** Sweeps where that is asked for, and has the process written down from its start to its end. */
+const enrol = ({ registry }: ProcessSpec, listeners: ProcessListeners, startTimer: StartTimer) => {
+  if (registry === undefined) return { registration: UNREGISTERED, told: listeners };
+  const pids = sweep(registry);
+  if (pids.length > 0) startTimer(0, 'process.swept', () => listeners.swept?.(pids));
+  const registration = register(registry);
+  const told: ProcessListeners = {
+    stdout: (chunk) => listeners.stdout(chunk),
+    stderr: (chunk, descriptor) => listeners.stderr(chunk, descriptor),
+    drained: () => listeners.drained?.(),
+    ended: (end) => {
+      registration.ended();
+      listeners.ended(end);
+    },
+  };
+  return { registration, told };
+};
+
 /** Starts an OS process; what goes wrong in starting it is told through `ended`, later, like any other end. */
 export const startProcess = (
   spec: ProcessSpec,
@@ -142,14 +203,17 @@ export const startProcess = (
 ): ChildPort => {
   const pipes = spec.protocolFds === true ? 5 : 3;
   try {
+    const { registration, told } = enrol(spec, listeners, startTimer);
     const child = spawn(spec.command, [...spec.args], {
-      env: { ...spec.env },
+      env: { ...spec.env, ...registration.variables },
       ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
       detached: spec.ownGroup ?? true,
       stdio: new Array<'pipe'>(pipes).fill('pipe'),
       windowsHide: true,
     });
-    return new RealProcess(child, spec, listeners, startTimer);
+    const process = new RealProcess(child, spec, told, startTimer);
+    if (process.pid !== undefined) registration.started(process.pid);
+    return process;
   } catch (error) {
     startTimer(0, 'process.unstarted', () =>
       listeners.ended({ code: null, signal: null, error: error as Error }),

@@ -48,7 +48,7 @@ class RealThread implements ThreadPort {
   post(message: unknown, transfer?: readonly Transferable[]): void {
     if (this.#told) return;
     if (transfer === undefined) this.#worker.postMessage(message);
-    else this.#worker.postMessage(message, transfer as readonly TransferListItem[]);
+    else this.#worker.postMessage(message, transfer as unknown as readonly TransferListItem[]);
   }
 
   kill(): void {

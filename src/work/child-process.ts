@@ -8,8 +8,20 @@
  */
 import { createError, plainText, type TroupeError } from '../base/errors.ts';
 import type { ChildPort, Host, ProcessEnd, Timer } from '../base/host.ts';
-import { fits, integer, listOf, ms, object, oneOf, refuse, resolveOptions, text } from '../base/options.ts';
+import {
+  fits,
+  flag,
+  integer,
+  listOf,
+  ms,
+  object,
+  oneOf,
+  refuse,
+  resolveOptions,
+  text,
+} from '../base/options.ts';
 import { type Launch, type LaunchOptions, planLaunch, verifyLaunch } from './launch.ts';
+import { type MemoryLimits, type MemoryOwner, MemoryWatch } from './memory-watch.ts';
 import {
   type Capability,
   PARENT_CAPABILITIES,
@@ -38,6 +50,15 @@ export interface ChildProcessOptions extends Partial<LaunchOptions> {
   readonly maxBufferedBytes?: number;
   /** A frame that has begun must end within this time, else its worker is killed. Default 30,000 ms. */
   readonly frameTimeoutMs?: number;
+  /**
+   * Resident bytes from which on a worker should be replaced when it is free. Default `Infinity`. Measured from `/proc`, elsewhere
+   * with `ps`.
+   */
+  readonly recycleAtBytes?: number;
+  /** Resident bytes from which on it is killed at once. Default `Infinity`. */
+  readonly killAtBytes?: number;
+  /** How often its memory is measured, where one of both is set. Default 1,000 ms. */
+  readonly memoryEveryMs?: number;
   /** Lines of its output kept for the report of its end. Default 20. */
   readonly stderrLines?: number;
 }
@@ -50,6 +71,10 @@ const DEFAULTS = {
   maxFrameBytes: WIRE_LIMITS.maxFrameBytes,
   maxDepth: WIRE_LIMITS.maxDepth,
   frameTimeoutMs: 30_000,
+  parentDeathSignal: false,
+  recycleAtBytes: Number.POSITIVE_INFINITY,
+  killAtBytes: Number.POSITIVE_INFINITY,
+  memoryEveryMs: 1_000,
   stderrLines: 20,
 } as const;
 
@@ -60,6 +85,8 @@ const LONGEST_MESSAGE = 8_192;
 const LONGEST_TYPE = 200;
 
 const FOREIGN_URL = /^(?!file:)\w+:\/\//;
+
+const bytes = fits<number>('a number of bytes above 0', (v) => typeof v === 'number' && v > 0);
 
 const FIELDS = {
   module: fits<string | URL>('a path or a file: URL', (v) =>
@@ -79,6 +106,11 @@ const FIELDS = {
   maxDepth: integer(2, 1_000),
   maxBufferedBytes: integer(1_024),
   frameTimeoutMs: ms(1),
+  parentDeathSignal: flag,
+  registry: text,
+  recycleAtBytes: bytes,
+  killAtBytes: bytes,
+  memoryEveryMs: ms(1),
   stderrLines: integer(0, 10_000),
 };
 
@@ -88,6 +120,7 @@ interface Limits {
   readonly maxBufferedBytes: number;
   readonly frameTimeoutMs: number;
   readonly stderrLines: number;
+  readonly memory: MemoryLimits;
 }
 
 /**
@@ -106,7 +139,9 @@ export const childProcess = (options: ChildProcessOptions): WorkerKind => {
     refuse(where, 'maxBufferedBytes', `at least a frame's ${largestFrame} bytes`, maxBufferedBytes);
   }
   const launch = planLaunch(where, resolved);
-  const limits: Limits = { ...resolved, maxBufferedBytes };
+  const { recycleAtBytes, killAtBytes, memoryEveryMs: everyMs } = resolved;
+  const memory: MemoryLimits = { recycleAtBytes, killAtBytes, everyMs };
+  const limits: Limits = { ...resolved, maxBufferedBytes, memory };
   return Object.freeze({
     name: launch.name,
     verify: () => verifyLaunch(launch),
@@ -131,6 +166,8 @@ class ChildProcessPort implements WorkerPort {
   readonly #decoder: FrameDecoder;
   readonly #printed: PrintedLines;
   readonly #child: ChildPort;
+  readonly #memory: MemoryWatch;
+  #outOfMemory = false;
   /** What it was given and has not answered. */
   readonly #jobs = new PendingJobs();
   readonly #pings = new Set<number>();
@@ -156,7 +193,14 @@ class ChildProcessPort implements WorkerPort {
       stdout: (chunk) => this.#received(chunk),
       stderr: (chunk, descriptor) => this.#printed.push(chunk, descriptor),
       ended: (end) => this.#finish(end),
+      swept: (pids) =>
+        this.#printed.add(`warn: ended what a service before this one had left: ${pids.join(', ')}`),
     });
+    const owner: MemoryOwner = {
+      outgrown: (resident) => listeners.outgrown?.(resident),
+      exceeded: (resident) => this.#exceeded(resident),
+    };
+    this.#memory = new MemoryWatch(host, this.#child, { limits: limits.memory, owner });
     const { maxFrameBytes, maxDepth } = limits;
     const hello = { protocol: PROTOCOL_VERSION, worker: id, maxFrameBytes, maxDepth };
     this.#say({ kind: 'hello', ...hello, capabilities: PARENT_CAPABILITIES });
@@ -351,14 +395,22 @@ class ChildProcessPort implements WorkerPort {
     this.#child.kill('SIGKILL', true);
   }
 
+  #exceeded(resident: number): void {
+    this.#outOfMemory = true;
+    this.#printed.add(`error: killed: it held ${resident} bytes of memory`);
+    this.kill();
+  }
+
   #finish(end: ProcessEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#memory.stop();
     this.#over ??= 'the worker has ended';
     this.#frameTimer?.cancel();
     if (this.#decoder.partial) this.#listeners.dropped('a frame that the worker did not live to end');
     this.#decoder.close();
     this.#printed.end();
-    this.#listeners.ended({ ...end, lastStderr: this.#printed.last, stragglers: [] });
+    const memory = this.#outOfMemory ? { outOfMemory: true } : {};
+    this.#listeners.ended({ ...end, ...memory, lastStderr: this.#printed.last, stragglers: [] });
   }
 }

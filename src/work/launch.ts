@@ -5,14 +5,14 @@
  * shell is involved; secrets belong in `env`, never in `args`, which every user of the machine can read.
  */
 import { existsSync } from 'node:fs';
-import { basename, delimiter, resolve } from 'node:path';
+import { basename, delimiter, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { createError } from '../base/errors.ts';
 import type { ProcessSpec } from '../base/host.ts';
 import { refuse } from '../base/options.ts';
 import { pythonSdkFolder } from './assets.ts';
-import { DESCRIPTORS_VARIABLE } from './messages.ts';
+import { DESCRIPTORS_VARIABLE, PARENT_VARIABLE } from './messages.ts';
 
 /** What of a worker's launch a user can choose. */
 export interface LaunchOptions {
@@ -35,6 +35,17 @@ export interface LaunchOptions {
   readonly passEnv: readonly string[];
   /** Its working directory. Default this process's own. */
   readonly cwd?: string | undefined;
+  /**
+   * On Linux, has the kernel kill the worker when this process dies, even one that is stopped or deep in native code. It needs
+   * `setpriv` (util-linux) on the PATH, or a worker in Python. The kernel's rule is about the *thread* that started it: use it from
+   * the main thread only. Elsewhere it does nothing. Default `false`.
+   */
+  readonly parentDeathSignal: boolean;
+  /**
+   * A folder of this service's own where its workers are written down while they live. The next start of the service ends there what a
+   * `kill -9` left: stopped workers, and whatever workers had started. Needs `/proc`; elsewhere it does nothing.
+   */
+  readonly registry?: string | undefined;
   /** Where it converses: `'own'` descriptors 3 and 4, or `'stdio'`: 0 and 1. */
   readonly descriptors: 'own' | 'stdio';
 }
@@ -55,13 +66,17 @@ export interface Launch {
   readonly spec: ProcessSpec;
   /** The file that must exist, where that is known: a `command` of one's own may look for it elsewhere. */
   readonly module: string | undefined;
+  /** What was asked for and this machine cannot do. */
+  readonly missing: string | undefined;
 }
 
 /** What Node adds to the name of a module that does not exist by itself. */
 const NODE_ENDINGS: readonly string[] = ['', '.js', '.json', '.node'];
 
 /** Refuses a launch that is bound to fail. @throws ERR_WORKER_START */
-export const verifyLaunch = ({ name, module }: Launch): void => {
+export const verifyLaunch = ({ name, module, missing }: Launch): void => {
+  if (missing !== undefined)
+    throw createError('ERR_WORKER_START', { worker: `a ${name} worker`, why: missing });
   if (module === undefined) return;
   const endings = name === 'node' ? NODE_ENDINGS : [''];
   if (endings.some((ending) => existsSync(module + ending))) return;
@@ -71,7 +86,7 @@ export const verifyLaunch = ({ name, module }: Launch): void => {
 
 /** Works out what to spawn. Reads this process's environment now, once. */
 export const planLaunch = (where: string, options: LaunchOptions): Launch => {
-  const { module, language, command, args, cwd, descriptors } = options;
+  const { module, language, command, args, cwd, descriptors, registry } = options;
   if (module === undefined && command === undefined)
     refuse(where, 'module', 'given, unless command is', module);
   if (module === undefined && language !== undefined)
@@ -79,19 +94,47 @@ export const planLaunch = (where: string, options: LaunchOptions): Launch => {
   const path = module === undefined ? undefined : pathOf(module);
   const spoken: Language =
     path === undefined ? 'any' : (language ?? (path.endsWith('.py') ? 'python' : 'node'));
+  const executable = command ?? (spoken === 'python' ? 'python3' : process.execPath);
+  const bond = options.parentDeathSignal && process.platform === 'linux' ? bondOf(spoken) : NO_BOND;
   const spec: ProcessSpec = {
-    command: command ?? (spoken === 'python' ? 'python3' : process.execPath),
-    args: Object.freeze(path === undefined ? [...args] : [path, ...args]),
-    env: environmentOf(spoken, options),
+    command: bond.prefix[0] ?? executable,
+    args: Object.freeze([
+      ...bond.prefix.slice(1),
+      ...(bond.prefix.length > 0 ? [executable] : []),
+      ...(path === undefined ? [] : [path]),
+      ...args,
+    ]),
+    env: Object.freeze({ ...environmentOf(spoken, options), ...bond.env }),
     ownGroup: true,
     protocolFds: descriptors === 'own',
     ...(cwd === undefined ? {} : { cwd }),
+    ...(registry === undefined ? {} : { registry: resolve(registry) }),
   };
   return {
-    name: spoken === 'any' ? basename(spec.command) : spoken,
+    name: spoken === 'any' ? basename(executable) : spoken,
     spec: Object.freeze(spec),
     module: command === undefined ? path : undefined,
+    missing: bond.missing,
   };
+};
+
+/** How a worker is bound to the life of this process by the kernel. */
+interface Bond {
+  /** The command that binds it and then becomes it. */
+  readonly prefix: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly missing?: string;
+}
+
+const NO_BOND: Bond = { prefix: [], env: {} };
+
+const bondOf = (language: Language): Bond => {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const setpriv = folders.map((folder) => join(folder, 'setpriv')).find((file) => existsSync(file));
+  if (setpriv !== undefined) return { prefix: [setpriv, '--pdeathsig', 'KILL', '--'], env: {} };
+  // The SDK asks the kernel itself, and then whether this process still is its parent.
+  if (language === 'python') return { prefix: [], env: { [PARENT_VARIABLE]: String(process.pid) } };
+  return { ...NO_BOND, missing: 'parentDeathSignal needs setpriv (util-linux), which is not on the PATH' };
 };
 
 /** Where a module's file is. */

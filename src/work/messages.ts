@@ -22,6 +22,9 @@ export const PARENT_CAPABILITIES: readonly Capability[] = Object.freeze(['stream
 /** The environment variable that tells a worker where to converse: `3,4` (in and out), or `stdio`. */
 export const DESCRIPTORS_VARIABLE = 'TROUPE_PROTOCOL_FDS';
 
+/** The variable by which a worker in Python is told to have the kernel end it with its parent, whose number it is. */
+export const PARENT_VARIABLE = 'TROUPE_PARENT_PID';
+
 /** What a parent says. */
 export type ParentMessage =
   | {

@@ -5,7 +5,6 @@
  * nothing can be moved (processes, this process itself) the mark is taken off and the value goes as any other. The mark is known by a
  * registered symbol, since the service and its threads load this file each for themselves.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { Transferable } from '../base/host.ts';
 
 const MARK = Symbol.for('troupe.transferred');
@@ -23,7 +22,7 @@ export interface Transferred<T> {
  * @example pool.run('sum', transfer(new Float64Array(1e6)))
  * @throws TypeError where nothing in the value can be moved and no list is given
  */
-export const transfer = <T>(value: T, list?: readonly (ArrayBuffer | MessagePort)[]): T => {
+export const transfer = <T>(value: T, list?: readonly Transferable[]): T => {
   const moved = { [MARK]: true, value, list: list ?? movableOf(value) };
   // It stands for the value wherever a job is given or answered; nobody else looks into it.
   return moved as unknown as T;

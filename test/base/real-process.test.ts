@@ -99,9 +99,38 @@ describe('the end', () => {
     expect((await sh('true', { cwd: '/nowhere/at/all' }).ended).error).toMatchObject({ code: 'ENOENT' });
   });
 
+  test('is the end of what it started as well, where it leads a group, however it ended', async () => {
+    for (const last of ['exit 0', 'exit 3', 'kill -9 $$']) {
+      const { ended, told } = sh(`sleep 60 & echo $!; ${last}`);
+      await ended;
+      expect(isAlive(Number(told.stdout))).toBe(false);
+    }
+  });
+
+  test('leaves alone what has left the group', async () => {
+    const { ended, port, printed, told } = sh("setsid sh -c 'echo $$ left; exec sleep 60' & read line");
+    await printed('left');
+    port.endInput();
+    await ended;
+    const grandchild = Number.parseInt(told.stdout, 10);
+    expect(isAlive(grandchild)).toBe(true);
+    process.kill(grandchild, 'SIGKILL');
+  });
+
+  test('tells how much memory it holds, while it lives', async () => {
+    const { ended, port, printed } = start({ command: 'cat' });
+    port.write(Buffer.from('there'));
+    await printed('there');
+    const measured = () => new Promise<number | undefined>((told) => port.measure?.(told));
+    expect(await measured()).toBeGreaterThan(100_000);
+    port.endInput();
+    await ended;
+    expect(await measured()).toBeUndefined();
+  });
+
   test('does not wait for a grandchild that holds the outputs open', async () => {
     const begin = performance.now();
-    const { ended, told } = sh('sleep 30 & echo $!; exit 0');
+    const { ended, told } = sh('sleep 30 & echo $!; exit 0', { ownGroup: false });
     expect(await ended).toEqual({ code: 0, signal: null });
     expect(performance.now() - begin).toBeLessThan(10_000);
     expect(isAlive(Number(told.stdout))).toBe(true);
@@ -173,8 +202,8 @@ describe('signals', () => {
     expect(isAlive(Number.parseInt(told.stdout, 10))).toBe(false);
   });
 
-  test('to the process alone leave what it started', async () => {
-    const { ended, port, printed, told } = sh('sleep 60 & echo $! started; wait');
+  test('to the process alone leave what it started, where it leads no group', async () => {
+    const { ended, port, printed, told } = sh('sleep 60 & echo $! started; wait', { ownGroup: false });
     await printed('started');
     port.kill('SIGKILL');
     await ended;

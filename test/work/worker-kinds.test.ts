@@ -4,7 +4,7 @@ import { childProcess } from '../../src/work/child-process.ts';
 import { inProcess } from '../../src/work/in-process.ts';
 import { thread } from '../../src/work/thread.ts';
 import { requires } from '../requirements.ts';
-import { handlers } from './fixtures/kind-handlers.mjs';
+import { handlers } from './fixtures/kind-jobs.mjs';
 import { runWorkerKindSuite } from './worker-kinds.suite.ts';
 
 const fixture = (file: string): URL => new URL(`./fixtures/${file}`, import.meta.url);

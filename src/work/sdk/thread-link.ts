@@ -5,7 +5,12 @@
  * turns between jobs. It knows messages, not what they ask for.
  */
 import process from 'node:process';
-import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  type TransferListItem,
+} from 'node:worker_threads';
 import type { WorkerMessage } from '../messages.ts';
 import {
   POSTED,
@@ -48,9 +53,10 @@ export class ThreadLink implements Link {
     const moved = 'value' in message ? transferredIn(message.value) : undefined;
     if (moved === undefined) this.#port.postMessage(packAnswer(message));
     else
-      this.#port.postMessage(packAnswer({ ...message, value: moved.value } as WorkerMessage), [
-        ...moved.list,
-      ]);
+      this.#port.postMessage(
+        packAnswer({ ...message, value: moved.value } as WorkerMessage),
+        moved.list as unknown as readonly TransferListItem[],
+      );
   }
 
   serving(): void {}

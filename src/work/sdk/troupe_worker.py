@@ -35,6 +35,7 @@ __all__ = ["serve_worker", "JobContext", "Cancelled"]
 
 PROTOCOL_VERSION = 1
 DESCRIPTORS_VARIABLE = "TROUPE_PROTOCOL_FDS"
+PARENT_VARIABLE = "TROUPE_PARENT_PID"
 
 _EXIT_PROTOCOL = 76
 _LONGEST_MESSAGE = 8_192
@@ -112,6 +113,7 @@ def serve_worker(handlers):
     for name, handler in handlers.items():
         if not isinstance(name, str) or not callable(handler):
             raise TypeError("serve_worker: %r must be a name with a function, got %r" % (name, handler))
+    _bind_to_parent()
     _Served(dict(handlers)).serve()
 
 
@@ -505,6 +507,20 @@ def _take_descriptors():
     os.dup2(nothing, 0)
     os.close(nothing)
     return reading, writing, None
+
+
+def _bind_to_parent():
+    """Has the kernel end this process with its parent, where the service wants that."""
+    parent = os.environ.pop(PARENT_VARIABLE, None)
+    if parent is None:
+        return
+    import ctypes  # Only here: most workers can do without it.
+
+    PR_SET_PDEATHSIG = 1
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        _die(1, "PR_SET_PDEATHSIG failed: %s" % (os.strerror(ctypes.get_errno()),))
+    if os.getppid() != int(parent):  # It died before it could be asked for.
+        _orphaned()
 
 
 def _watch(lifeline):
