@@ -41,6 +41,20 @@ export type ScriptedAnswer =
   | { readonly do: 'freeze' }
   /** The same, and the system says why, as of one that got SIGSTOP. */
   | { readonly do: 'stop' }
+  /**
+   * Yields these, one every so often and none before it was granted, and then does something else. Where no stream was asked for,
+   * they are collected. Default then: succeeds.
+   */
+  | {
+      readonly do: 'stream';
+      readonly chunks: readonly unknown[];
+      readonly everyMs?: number;
+      readonly then?: ScriptedAnswer;
+    }
+  /** Tells how far it is, and then does something else. Default then: succeeds. */
+  | { readonly do: 'progress'; readonly told: readonly unknown[]; readonly then?: ScriptedAnswer }
+  /** Says that it has outgrown its memory, and then does something else. Default then: succeeds. */
+  | { readonly do: 'outgrow'; readonly then?: ScriptedAnswer }
   /** Its arguments cannot be sent. */
   | { readonly do: 'refuse' };
 
@@ -90,6 +104,8 @@ export class ScriptedPort implements WorkerPort {
   /** What it was asked to cancel. */
   readonly cancels: number[] = [];
   pings = 0;
+  /** Chunks that it sent. */
+  sent = 0;
   closed = false;
   killed = false;
   over = false;
@@ -99,6 +115,9 @@ export class ScriptedPort implements WorkerPort {
   readonly #listeners: WorkerPortListeners;
   readonly #options: ScriptedOptions;
   #running: { readonly job: WorkerJob; readonly answer: ScriptedAnswer } | undefined;
+  /** Chunks that may be sent, and what goes on when there are more. */
+  #granted = 0;
+  #wake: (() => void) | undefined;
   #timer: Timer | undefined;
   #stderr: string[] = [];
 
@@ -128,7 +147,17 @@ export class ScriptedPort implements WorkerPort {
     if (answer.do === 'refuse') throw createError('ERR_JOB_INVALID', { job: job.name, why: 'as scripted' });
     this.jobs.push(job);
     this.#running = { job, answer };
+    this.#granted = job.stream ?? 0;
+    this.#wake = undefined;
     this.#act(answer, job);
+  }
+
+  more(jobId: number, chunks: number): void {
+    if (this.#running?.job.id !== jobId) return;
+    this.#granted += chunks;
+    const wake = this.#wake;
+    this.#wake = undefined;
+    if (wake !== undefined) this.#later(0, wake);
   }
 
   cancel(jobId: number, _reason: string): void {
@@ -225,8 +254,24 @@ export class ScriptedPort implements WorkerPort {
       );
   }
 
-  #act(answer: ScriptedAnswer, { id, args }: WorkerJob): void {
+  #act(answer: ScriptedAnswer, job: WorkerJob): void {
+    const { id, args } = job;
     switch (answer.do) {
+      case 'stream':
+        this.#yield(answer, job, 0);
+        break;
+      case 'progress':
+        this.#later(0, () => {
+          for (const value of answer.told) this.#listeners.progress?.(id, value);
+          this.#goOn(answer.then, job);
+        });
+        break;
+      case 'outgrow':
+        this.#later(0, () => {
+          this.#listeners.outgrown?.(1);
+          this.#goOn(answer.then, job);
+        });
+        break;
       case 'succeed':
         this.#answerLater(answer.afterMs, id, () => this.#listeners.succeeded(id, answer.value ?? args));
         break;
@@ -254,6 +299,35 @@ export class ScriptedPort implements WorkerPort {
         this.stop();
         break;
     }
+  }
+
+  /** Sends the chunk at `index` and those after it, as far as they are granted. */
+  #yield(answer: ScriptedAnswer & { readonly do: 'stream' }, job: WorkerJob, index: number): void {
+    const { chunks, everyMs, then } = answer;
+    if (job.stream === undefined || index >= chunks.length) {
+      const value = job.stream === undefined ? chunks : undefined;
+      this.#goOn(then ?? { do: 'succeed', value }, job);
+      return;
+    }
+    this.#timed(everyMs, () => {
+      if (this.#running?.job !== job) return;
+      const send = (): void => {
+        if (this.#running?.job !== job) return;
+        this.#granted -= 1;
+        this.sent += 1;
+        this.#listeners.chunk?.(job.id, chunks[index]);
+        this.#yield(answer, job, index + 1);
+      };
+      if (this.#granted > 0) send();
+      else this.#wake = send;
+    });
+  }
+
+  /** What a job does next, if it is still there. */
+  #goOn(then: ScriptedAnswer = { do: 'succeed' }, job: WorkerJob): void {
+    if (this.#running?.job !== job) return;
+    this.#running = { job, answer: then };
+    this.#act(then, job);
   }
 
   #answerLater(afterMs: number | undefined, jobId: number, tell: () => void): void {

@@ -12,7 +12,7 @@ import { rejectLater } from '../resilience/call.ts';
 import type { Desk } from './desk.ts';
 import { LEVELS } from './fair-line.ts';
 import { Job, type JobListener, type JobPlan } from './job.ts';
-import { type Lease, type LeaseDesk, type LeaseTerms, WorkerLease } from './lease.ts';
+import { type Lease, type LeaseDesk, WorkerLease } from './lease.ts';
 import { LeaseTicket } from './lease-ticket.ts';
 import {
   type CheckoutOptions,
@@ -143,43 +143,41 @@ export class Intake implements LeaseDesk {
   lease(options: LeaseOptions | undefined, holder: LeaseHolder | undefined): Promise<Lease> {
     const { desk } = this;
     const now = this.now();
+    let link: HolderLink | undefined;
     try {
       if (options !== undefined) checkLease(`lease of pool ${this.path}`, options);
+      // Before anything is taken: an actor that has ended is refused here.
+      link = linkTo(holder);
     } catch (error) {
       return rejectLater(error);
     }
     const bounds = this.#boundsOf(options, now, this.desk.checkoutMs);
     const refusal = this.#refusal(bounds);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return cutFirst(link, refusal);
     const worker = desk.dispatch.takeIdle(bounds.session, now);
-    if (worker === undefined && desk.isFull) return this.#refuseFull();
-    if (worker !== undefined) {
-      // Without a wait there is nothing to be bounded, and no ticket.
-      desk.counts.accepted += 1;
-      desk.counts.leased += 1;
-      desk.waited(0);
-      return Promise.resolve(this.#hand(worker, { options, holder, unlink: undefined }, now));
-    }
-    return this.#waitForLease(bounds, options, holder);
+    if (worker === undefined && desk.isFull) return cutFirst(link, this.#refuseFull());
+    const taking = { options, holder, link };
+    if (worker === undefined) return this.#waitForLease(bounds, taking);
+    // Without a wait there is nothing to be bounded, and no ticket.
+    desk.counts.accepted += 1;
+    desk.counts.leased += 1;
+    desk.waited(0);
+    return Promise.resolve(this.#hand(worker, taking, now));
   }
 
-  #waitForLease(
-    bounds: TicketBounds,
-    options: LeaseOptions | undefined,
-    holder: LeaseHolder | undefined,
-  ): Promise<Lease> {
-    let unlink: (() => void) | undefined;
+  #waitForLease(bounds: TicketBounds, taking: Taking): Promise<Lease> {
+    const { link } = taking;
     const ticket = new LeaseTicket<WorkerLease>(this.desk, bounds, {
-      hand: (worker, now) => this.#hand(worker, { options, holder, unlink }, now),
-      failed: () => unlink?.(),
+      hand: (worker, now) => this.#hand(worker, taking, now),
+      failed: () => link?.cut(),
     });
-    unlink = holder?.onEnd?.(() => ticket.abandon('its holder has ended'));
+    link?.connect(() => ticket.abandon('its holder has ended'));
     this.desk.opened();
     this.desk.enqueue(ticket, bounds.now);
     return ticket.promise;
   }
 
-  #hand(worker: PoolWorker, { options, holder, unlink }: Taking, now: number): WorkerLease {
+  #hand(worker: PoolWorker, { options, holder, link }: Taking, now: number): WorkerLease {
     const { desk } = this;
     const lease = new WorkerLease(this, worker);
     desk.leaseBegun();
@@ -188,9 +186,11 @@ export class Intake implements LeaseDesk {
       const name = options?.holder ?? holder?.actor;
       desk.leaseWatch.add(lease, { worker: worker.id, at: now, holder: name, stack: holder?.stack });
     }
-    unlink?.();
-    const terms = termsOf(options, holder, lease);
-    if (terms !== undefined) lease.bind(terms);
+    link?.connect(() => lease.release());
+    const signal = options?.signal;
+    const holdMs = options?.holdMs ?? Number.POSITIVE_INFINITY;
+    if (signal !== undefined || holdMs < Number.POSITIVE_INFINITY || link !== undefined)
+      lease.bind({ signal, holdMs, unlink: () => link?.cut() });
     return lease;
   }
 
@@ -293,19 +293,31 @@ const listenerOf = (onProgress: JobOptions['onProgress']): JobListener | undefin
 interface Taking {
   readonly options: LeaseOptions | undefined;
   readonly holder: LeaseHolder | undefined;
-  /** Stops listening for the end of whoever waited for it. */
-  readonly unlink: (() => void) | undefined;
+  readonly link: HolderLink | undefined;
 }
 
-/** What ends a lease beside its holder; `undefined` for most. */
-const termsOf = (
-  options: LeaseOptions | undefined,
-  holder: LeaseHolder | undefined,
-  lease: WorkerLease,
-): LeaseTerms | undefined => {
-  const signal = options?.signal;
-  const holdMs = options?.holdMs ?? Number.POSITIVE_INFINITY;
-  const unlink = holder?.onEnd?.(() => lease.release());
-  if (signal === undefined && holdMs === Number.POSITIVE_INFINITY && unlink === undefined) return undefined;
-  return { signal, holdMs, unlink };
+/** What the end of the actor that takes a lease means for it: another thing while it waits than while it holds. */
+class HolderLink {
+  readonly #unlink: () => void;
+  #ended = (): void => undefined;
+
+  constructor(onEnd: NonNullable<LeaseHolder['onEnd']>) {
+    this.#unlink = onEnd(() => this.#ended());
+  }
+
+  connect(ended: () => void): void {
+    this.#ended = ended;
+  }
+
+  cut(): void {
+    this.#unlink();
+  }
+}
+
+const linkTo = (holder: LeaseHolder | undefined): HolderLink | undefined =>
+  holder?.onEnd === undefined ? undefined : new HolderLink(holder.onEnd);
+
+const cutFirst = (link: HolderLink | undefined, refusal: Promise<never>): Promise<never> => {
+  link?.cut();
+  return refusal;
 };

@@ -10,7 +10,7 @@ class Guest implements Queued<Guest> {
     readonly name: string,
     readonly since: number,
     readonly level: number,
-    readonly key?: string,
+    readonly key: string | undefined,
   ) {
     this.order = orders++;
   }
