@@ -12,7 +12,9 @@ import { MUTATIONS, type Mutation } from './mutate/mutations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COPIED = ['src', 'actors', 'scripts', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
-const TESTS = ['test/conformance/otp/recorded-traces.test.ts', 'test/otp', 'test/supervision'];
+/** Recorded scripts, among them the random ones of each kind. */
+const RECORDED = 'test/conformance/otp/recorded-traces.test.ts';
+const TESTS = [RECORDED, 'test/otp', 'test/supervision'];
 /** Tests that have not ended by then do not end: a livelock counts as caught. */
 const TIMEOUT_MS = 90_000;
 const UNUSABLE = 2;
@@ -23,11 +25,12 @@ interface Verdict {
   readonly by: string;
 }
 
-/** Whether the tests pass on the copy. */
-const judge = (copy: string): Verdict => {
+/** Whether the tests pass on the copy; with `by`, the recorded random scripts of that kind alone. */
+const judge = (copy: string, by?: Mutation['by']): Verdict => {
+  const tests = by === undefined ? TESTS : [RECORDED, '-t', `random scripts .*: ${by}`];
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...TESTS, '--bail', '1', '--reporter', 'dot'],
+    [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...tests, '--bail', '1', '--reporter', 'dot'],
     {
       cwd: copy,
       encoding: 'utf8',
@@ -48,7 +51,7 @@ const checkApplies = (copy: string, { file, from }: Mutation): void => {
 };
 
 /** Applies one, judges, takes it back. */
-const tryOne = (copy: string, { file, from, to }: Mutation): Verdict => {
+const tryOne = (copy: string, { file, from, to, by }: Mutation): Verdict => {
   const path = join(copy, file);
   const original = readFileSync(path, 'utf8');
   writeFileSync(
@@ -56,7 +59,7 @@ const tryOne = (copy: string, { file, from, to }: Mutation): Verdict => {
     original.replace(from, () => to),
   );
   try {
-    return judge(copy);
+    return judge(copy, by);
   } finally {
     writeFileSync(path, original);
   }

@@ -5,16 +5,22 @@ export interface Mutation {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** The recorded random scripts that must catch it by themselves, where it is planted for them. */
+  readonly by?: 'links' | 'names' | 'held inits' | 'templates in templates' | 'several faults';
 }
 
 const STATIC = 'src/supervision/static-supervisor.ts';
 const DYNAMIC = 'src/supervision/dynamic-supervisor.ts';
 const SHARED = 'src/supervision/supervision.ts';
 const CHILD = 'src/supervision/child.ts';
-const LIMIT = 'src/supervision/restart-limit.ts';
 const GROUP = 'src/supervision/waiting-group.ts';
+const LIMIT = 'src/supervision/restart-limit.ts';
 const STEPS = 'src/supervision/child-steps.ts';
 const RULES = 'src/supervision/child-rules.ts';
+const WORK = 'src/supervision/work.ts';
+const CHART = 'actors/supervised-child.machine.ts';
+const RELATIONS = 'src/kernel/relations.ts';
+const REGISTRY = 'src/kernel/registry.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -197,5 +203,61 @@ export const MUTATIONS: readonly Mutation[] = [
     file: GROUP,
     from: 'else if (unfinished?.culprit === child) yield* this.#leaveOut(unfinished);',
     to: '',
+  },
+  {
+    what: 'a link passes on normal',
+    file: RELATIONS,
+    from: "else if (reason !== 'normal') to.exit(reason);",
+    to: 'else to.exit(reason);',
+    by: 'links',
+  },
+  {
+    what: 'those who trap exits hear of no normal end of whom they are linked to',
+    file: RELATIONS,
+    from: 'else if (to.trapExit) inform(',
+    to: "else if (to.trapExit && reason === 'normal') return;\n  else if (to.trapExit) inform(",
+    by: 'links',
+  },
+  {
+    what: 'names outlive who holds them',
+    file: REGISTRY,
+    from: 'for (const name of cell.names) this.#names.delete(name);',
+    to: '',
+    by: 'names',
+  },
+  {
+    what: 'a child that is restarted already can be restarted',
+    file: CHART,
+    from: "onRestart: 'ERR_CHILD_RESTARTING',",
+    to: 'onRestart: null,',
+    by: 'held inits',
+  },
+  {
+    what: 'siblings of a culprit that failed to restart restart with it',
+    file: GROUP,
+    from: 'if (child.backoff === false) leaveStopped',
+    to: 'if (child === undefined) leaveStopped',
+    by: 'held inits',
+  },
+  {
+    what: 'a failed restart is tried again before what else was asked',
+    file: STATIC,
+    from: "if (yield* startOne(this.supervision, child, 'restart')) this.supervision.restarted(child);\n    else this.retry(child);",
+    to: "if (yield* startOne(this.supervision, child, 'restart')) this.supervision.restarted(child);\n    else yield* this.#failed(child, child.lastReason);",
+    by: 'held inits',
+  },
+  {
+    what: 'a dynamic supervisor counts no failures',
+    file: DYNAMIC,
+    from: 'this.#supervision.countFailure(child, reason)',
+    to: '(0 as number | string)',
+    by: 'templates in templates',
+  },
+  {
+    what: 'a fault that comes while another is dealt with is lost',
+    file: WORK,
+    from: 'this.#orders.push({ begin, request });',
+    to: 'if (this.#current === undefined || request !== undefined) this.#orders.push({ begin, request });',
+    by: 'several faults',
   },
 ];

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { MalformedScript, parseScript } from './script-format.ts';
 import { runScript, type Trace } from './script-runner.ts';
-import { differenceOf } from './trace-comparison.ts';
+import { differenceOf, judge } from './trace-comparison.ts';
 
 const lines = (name: string): string[] =>
   readFileSync(new URL(name, import.meta.url), 'utf8')
@@ -45,6 +45,26 @@ describe('the traces recorded from Erlang/OTP 25.2.3 beyond that format', () => 
     },
   );
 });
+
+describe.each(['links', 'names', 'held inits', 'templates in templates', 'several faults'])(
+  'random scripts beyond that format, as Erlang/OTP 25.2.3 ran them: %s',
+  (kind) => {
+    const all = lines('widened.jsonl').map(parseScript);
+    const traces = lines('widened-traces.jsonl').map((line) => JSON.parse(line) as Trace);
+    const ofKind = all.flatMap((script, i) =>
+      String(script.id).startsWith(kind) ? [[script.id, script, traces[i] as Trace] as const] : [],
+    );
+
+    it('are two dozen', () => {
+      expect(ofKind).toHaveLength(24);
+    });
+
+    it.each(ofKind)('agree with ours: %s', async (_, script, trace) => {
+      const { difference, openFrom } = judge(script, trace, await runScript(script));
+      expect({ difference, openFrom }).toEqual({ difference: undefined, openFrom: undefined });
+    });
+  },
+);
 
 describe('a malformed script', () => {
   const worker = { id: 'w' };

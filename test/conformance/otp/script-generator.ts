@@ -81,7 +81,7 @@ const opsFor = (places: readonly Place[], flavour: Flavour): fc.Arbitrary<Script
   const named = workers.filter(({ node }) => node.name !== undefined);
   if (named.length > 0)
     weighted.push({
-      weight: 2,
+      weight: 4,
       arbitrary: at(named).map(({ path }) => ({ op: 'whereis', name: nameAt(path) }) as const),
     });
   if (workers.length > 0) weighted.push({ weight: 12, arbitrary: faults(at(workers)) });
@@ -176,19 +176,19 @@ const withFreshKeys = (ops: readonly ScriptOp[]): readonly ScriptOp[] => {
   });
 };
 
-/** Links between workers who are there: the static ones, and the first of each template. */
-const firstLinks = (
-  places: readonly Place[],
-  workers: readonly Place[],
-): fc.Arbitrary<readonly ScriptOp[]> => {
-  const starts = places
+/** The first child of each template, outer ones first, so that what follows meets somebody. */
+const firstStarts = (places: readonly Place[]): readonly ScriptOp[] =>
+  places
     .filter(({ node }) => node.strategy === 'simple_one_for_one')
     .map(({ path }) => ({ op: 'start_dyn', sup: path, key: 'k1' }) as const);
-  const present = workers.filter(({ path }) => !path.includes('#') || path.includes('#k1'));
+
+/** Links between workers who are there: the static ones, and the first of each template. */
+const firstLinks = (workers: readonly Place[]): fc.Arbitrary<readonly ScriptOp[]> => {
+  const present = workers.filter(({ path }) => !path.includes('#') || !/#k[^1]/.test(path));
   const links = pairs(present.length > 1 ? present : workers).map(
     ([from, to]) => ({ op: 'link', path: from.path, to: to.path }) as const,
   );
-  return fc.array(links, { minLength: 1, maxLength: 4 }).map((some) => [...starts, ...some]);
+  return fc.array(links, { minLength: 1, maxLength: 4 });
 };
 
 const flavoured = (flavour: Flavour): fc.Arbitrary<Script> =>
@@ -197,14 +197,15 @@ const flavoured = (flavour: Flavour): fc.Arbitrary<Script> =>
     const workers = places.filter(({ node }) => !isSupervisor(node));
     return fc
       .tuple(
-        flavour === 'links' && workers.length > 1 ? firstLinks(places, workers) : fc.constant([]),
+        fc.constantFrom([], firstStarts(places)),
+        flavour === 'links' && workers.length > 1 ? firstLinks(workers) : fc.constant([]),
         fc.array(opsFor(places, flavour), { minLength: 1, maxLength: 12 }),
         flavour === 'held' ? ASKS : fc.constant(undefined),
       )
-      .map(([first, ops, held]) => ({
+      .map(([starts, links, ops, held]) => ({
         id: 0,
         tree,
-        ops: withFreshKeys([...first, ...ops]),
+        ops: withFreshKeys([...starts, ...links, ...ops]),
         ...(held === undefined ? {} : { held }),
       }));
   });
