@@ -9,7 +9,7 @@
  *
  * A suite file exports `suite`, an array of cases. A case is
  *
- *   { case, open, per?, unit?, count?, rounds?, aims?, limit?, note? }
+ *   { case, open, per?, unit?, count?, rounds?, warmMs?, aims?, limit? }
  *
  * `open({ erlang })` gives `{ contestants, close? }`: the contestant `troupe` and its peers by npm name, or `erlang`. A
  * contestant is `async (count) => …`: it does the thing `count` times. It is timed from outside, unless it gives a number:
@@ -20,8 +20,8 @@
 /** What a round of a contestant takes about, where its case names no count. */
 const ROUND_MS = 20;
 const ROUNDS = 21;
-/** A contestant is run this long before it counts: enough for the optimising compiler. */
-const WARM_MS = 300;
+/** A contestant is run this long before it counts, unless its case says longer: enough for one optimising compiler. */
+const WARM_MS = 500;
 
 export const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -62,7 +62,7 @@ const warmUp = async (contestant, { roundMs, warmMs, fixed }) => {
 
 /** Runs one case. Gives the median of each contestant, by name. */
 export const contest = async (plan, ground, pace = {}) => {
-  const { roundMs = ROUND_MS, warmMs = WARM_MS, rounds = plan.rounds ?? ROUNDS } = pace;
+  const { roundMs = ROUND_MS, warmMs = plan.warmMs ?? WARM_MS, rounds = plan.rounds ?? ROUNDS } = pace;
   const { contestants, close } = await plan.open(ground);
   const running = Object.entries(contestants).filter(([, contestant]) => contestant !== undefined);
   const figures = new Map();

@@ -1,6 +1,7 @@
 /**
- * What a job costs that goes through a pool: in this process beside generic-pool, tarn and p-queue, with few and many waiting,
- * and in a worker process beside a bare pipe with the same framing. The job does nothing.
+ * What a job costs that goes through a pool: in this process beside generic-pool, tarn and p-queue, with few and many waiting; in a
+ * thread beside piscina, tinypool and workerpool; and in a worker process beside a bare pipe with the same framing. The job
+ * does nothing.
  *
  * Four workers, as is troupe's default, and four of what the others pool. `queue 10000` raises troupe's `queueLimit`, which is
  * 1,000 by default; the others' queues have no limit.
@@ -9,10 +10,15 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import genericPool from 'generic-pool';
 import PQueue from 'p-queue';
+import Piscina from 'piscina';
 import { Pool as Tarn } from 'tarn';
-import { childProcess, createSystem, inProcess, pool } from '../dist/index.js';
+import Tinypool from 'tinypool';
+import workerpool from 'workerpool';
+import { childProcess, createSystem, inProcess, pool, thread } from '../dist/index.js';
 
 const SIZE = 4;
+/** Two isolates have to get warm where a job crosses to another, and each sees only its own half. */
+const BOTH_WARM_MS = 2_500;
 const noop = () => 1;
 const fileOf = (name) => fileURLToPath(new URL(`./workers/${name}`, import.meta.url));
 
@@ -71,6 +77,34 @@ const inThisProcess = (run) => async () => {
   };
 };
 
+/** So many threads each, all warm; jobs go to whichever is free. */
+const inThreads = (size, run) => async () => {
+  const system = createSystem();
+  const worker = thread({ module: fileOf('pool-worker.mjs') });
+  const ours = await system.start(pool('threads', { worker, size }));
+  const filename = fileOf('thread-task.mjs');
+  const piscina = new Piscina({ filename, minThreads: size, maxThreads: size });
+  const tinypool = new Tinypool({ filename, minThreads: size, maxThreads: size });
+  const others = workerpool.pool(fileOf('workerpool-task.mjs'), {
+    workerType: 'thread',
+    minWorkers: size,
+    maxWorkers: size,
+  });
+  const jobs = {
+    troupe: () => ours.run('noop'),
+    piscina: () => piscina.run(),
+    tinypool: () => tinypool.run(),
+    workerpool: () => others.exec('noop'),
+  };
+  return {
+    contestants: Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, run(job)])),
+    close: async () => {
+      await Promise.all([piscina.destroy(), tinypool.destroy(), others.terminate()]);
+      await system.shutdown();
+    },
+  };
+};
+
 /** One process, spoken to in the same frames by the plainest code that can. */
 const barePipe = () => {
   const child = spawn(process.execPath, [fileOf('pipe-worker.mjs')], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -121,5 +155,19 @@ export const suite = [
   { case: 'in-process', per: 'job', open: inThisProcess(repeat), aims: { 'generic-pool': 1 } },
   { case: 'queue 100', per: 'job', open: inThisProcess((job) => atOnce(100, job)) },
   { case: 'queue 10000', per: 'job', open: inThisProcess((job) => atOnce(10_000, job)), count: 10_000 },
-  { case: 'process', per: 'job', open: inAnotherProcess },
+  {
+    case: 'thread sequential',
+    per: 'job',
+    open: inThreads(1, repeat),
+    aims: { piscina: 1 },
+    warmMs: BOTH_WARM_MS,
+  },
+  {
+    case: 'thread 64 in flight',
+    per: 'job',
+    open: inThreads(2, (job) => atOnce(64, job)),
+    aims: { piscina: 1 },
+    warmMs: BOTH_WARM_MS,
+  },
+  { case: 'process', per: 'job', open: inAnotherProcess, warmMs: BOTH_WARM_MS },
 ];
