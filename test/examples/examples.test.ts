@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { requires } from '../requirements.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
@@ -22,6 +23,14 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   '05-workers.mjs': [/both at once: \[ 3, 7 \]/, /ERR_WORKER_EXITED · what it did is unknown/, /goes on: 11/],
   '06-recovery.mjs': [/recovered .* a new incarnation: true/],
   '07-graceful-shutdown.mjs': [/^shutdown \[\]\n$/],
+  '30-cpu-bound-threads.mjs': [
+    /primes: \[\n?\s*2, {1,2}3,/,
+    /sum: 500000 · left here: 0/,
+    /ERR_JOB_TIMEOUT · and the thread is used again: 3\n$/,
+  ],
+  '31-python-workers': [
+    /\{ to: 2, be: 2, or: 1, not: 1 \}\nhello, troupe\n\[ 0, 1, 4, 9, 16 \]\nERR_JOB_FAILED KeyError\n$/,
+  ],
   '08-simulate.mjs': [/careful: 300 runs, 0 failures/, /careless: nobody passes unpaid, after push\n$/],
   '20-policies.mjs': [
     /attempt 1 failed\nthe price of today/,
@@ -36,7 +45,10 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
 };
 
 const numbered = readdirSync(`${root}examples`).filter(
-  (name) => /^\d\d-/.test(name) && name !== '05-workers',
+  (name) =>
+    /^\d\d-/.test(name) &&
+    name !== '05-workers' &&
+    !(name === '31-python-workers' && requires('python3').skip),
 );
 
 describe('examples', () => {
