@@ -3,7 +3,8 @@ import { application, childProcess, pool, supervisor } from 'troupe';
 
 const python = childProcess({
   module: new URL('./worker.py', import.meta.url),
-  // Nothing of this process's environment but what is named; more memory than this, and the worker is killed and replaced.
+  // Nothing of this process's environment but what is named. More memory than this, and the worker is killed
+  // and replaced.
   passEnv: ['PYTHONHASHSEED'],
   killAtBytes: 512 * 1024 * 1024,
 });
