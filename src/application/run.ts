@@ -77,6 +77,54 @@ const holdingOn = (): readonly string[] =>
     .getActiveResourcesInfo()
     .filter((name) => !/^(TTYWrap|PipeWrap|FSReqCallback|Immediate)$/.test(name));
 
+type Recorder = (why: 'gave_up' | 'forced_exit') => string | undefined;
+
+/** Writes what is recorded, once: what came first says most. */
+const recorderOf = (app: Application, folder: string | false): Recorder => {
+  let recorded = false;
+  return (why) => {
+    if (recorded || folder === false) return undefined;
+    recorded = true;
+    return writeRecording(folder, app.system, { name: app.name, why });
+  };
+};
+
+/** What went wrong is said and recorded; with survivors the process ends at once. */
+const sayHowItEnded = (
+  app: Application,
+  { survivors }: StopReport,
+  { code, record }: { readonly code: number; readonly record: Recorder },
+): void => {
+  const recording = code === EXIT.failed ? record('gave_up') : undefined;
+  if (recording !== undefined)
+    shout({ level: 'error', msg: 'what happened is recorded', app: app.name, recording });
+  if (survivors.length === 0) return;
+  shout({ msg: 'survivors at the deadline', app: app.name, survivors, recording: record('forced_exit') });
+  process.exit(code);
+};
+
+/** Lets the process end by itself, for a while; what is left then is said. */
+const endProcess = (
+  app: Application,
+  code: number,
+  { record, exitGraceMs }: { readonly record: Recorder; readonly exitGraceMs: number },
+): void => {
+  app.system.host.timer(
+    exitGraceMs,
+    'exit',
+    () => {
+      shout({
+        msg: 'something keeps the process alive after all was closed',
+        app: app.name,
+        holding: holdingOn(),
+        recording: record('forced_exit'),
+      });
+      process.exit(code === EXIT.clean ? EXIT.survivors : code);
+    },
+    { unref: true },
+  );
+};
+
 export const runApplication = async (
   app: Application,
   boot: () => Promise<void>,
@@ -93,13 +141,7 @@ export const runApplication = async (
       recordings: recordingFolder() as string | false,
     },
   );
-  let recorded = false;
-  /** Once: what came first says most. */
-  const record = (why: 'gave_up' | 'forced_exit') => {
-    if (recorded || recordings === false) return undefined;
-    recorded = true;
-    return writeRecording(recordings, app.system, { name: app.name, why });
-  };
+  const record = recorderOf(app, recordings);
   let signalled = false;
   let failed = false;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -146,29 +188,7 @@ export const runApplication = async (
         ? EXIT.survivors
         : EXIT.clean;
   process.exitCode = code;
-  if (code === EXIT.failed) {
-    const recording = record('gave_up');
-    if (recording !== undefined)
-      shout({ level: 'error', msg: 'what happened is recorded', app: app.name, recording });
-  }
-  if (report.survivors.length > 0) {
-    const recording = record('forced_exit');
-    shout({ msg: 'survivors at the deadline', app: app.name, survivors: report.survivors, recording });
-    process.exit(code);
-  }
-  app.system.host.timer(
-    exitGraceMs,
-    'exit',
-    () => {
-      shout({
-        msg: 'something keeps the process alive after all was closed',
-        app: app.name,
-        holding: holdingOn(),
-        recording: record('forced_exit'),
-      });
-      process.exit(code === EXIT.clean ? EXIT.survivors : code);
-    },
-    { unref: true },
-  );
+  sayHowItEnded(app, report, { code, record });
+  endProcess(app, code, { record, exitGraceMs });
   return report;
 };

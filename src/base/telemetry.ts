@@ -141,6 +141,11 @@ export interface EventMap {
   };
   'task.straggler_ended': { path: string; task: string; runMs: number };
   'scope.closed': { path: string; stragglers: readonly string[]; durationMs: number };
+  'bus.event.dropped': { path: string; topic: string; subscription: string; why: string };
+  'bus.handler.failed': { path: string; topic: string; subscription: string; error: unknown };
+  'bus.handler.overdue': { path: string; topic: string; subscription: string; timeoutMs: number };
+  'bus.subscription.ended': { path: string; subscription: string; why: string };
+  'bus.closed': { path: string; dropped: number; hanging: readonly string[] };
   'lock.granted': {
     path: string;
     key: string;
@@ -178,6 +183,8 @@ export interface EventMap {
   'app.resource.drain_failed': { path: string; resource: string; outcome: 'late' | 'threw' };
   'app.signalled': { path: string; signal: string };
   'app.stray_error': { path: string; owner: string | undefined; error: unknown };
+  /** Told only while somebody listens for this very type: a step of one of troupe's own charts. */
+  'chart.stepped': { path: string; state: string; event: string };
   'explorer.listening': { path: string; address: string; commands: boolean };
   'explorer.refused': { path: string; code: string; status: number; from: string };
   'explorer.commanded': { path: string; audit: number; command: string; target: string; from: string };
@@ -232,6 +239,11 @@ export class EventStream {
     }
     // A function of its own, so that the same listener may be given twice.
     return this.#add(listeners, (event) => listener(event as Extract<TroupeEvent, { type: T }>));
+  }
+
+  /** Whether somebody listens for this very type. */
+  hears(type: EventType): boolean {
+    return (this.#byType.get(type)?.size ?? 0) > 0;
   }
 
   /** Keeps facts from now on, before any listener hears them; one recorder a stream. It must not throw. */

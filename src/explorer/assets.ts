@@ -28,7 +28,8 @@ export interface Asset {
 const PLACEHOLDER = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>troupe explorer</title>
 <h1>troupe explorer</h1>
-<p>This copy of troupe was built without its page. The protocol is served: see <code>api/v1/hello</code>, or run
+<p>This copy of troupe was built without its page. Its protocol is served: see
+<code>api/v1/hello</code>, or run
 <code>npx troupe top</code>.</p></html>
 `;
 

@@ -156,10 +156,30 @@ const eventsOf = (root: MachineNode): Readonly<Record<string, string>> => {
   return Object.fromEntries(Object.entries(events).map(([type, words]) => [type, String(words)]));
 };
 
+/** What of a config is data of the observed program, which no redaction has seen. */
+const DATA: readonly string[] = ['context', 'input', 'schemas', 'types'];
+
+const withoutData = (config: Json): Json => {
+  if (typeof config !== 'object' || config === null) return config;
+  if (Array.isArray(config)) return config.map(withoutData);
+  const kept = Object.entries(config).filter(([key]) => !DATA.includes(key));
+  return Object.fromEntries(
+    kept.map(([key, value]) => [key, isNames(key) ? withoutNames(value) : withoutData(value)]),
+  );
+};
+
+/** Below these a key is a name that the program gave: a state may be called `context`. */
+const isNames = (key: string): boolean => key === 'states' || key === 'on' || key === 'after';
+
+const withoutNames = (named: Json): Json =>
+  typeof named === 'object' && named !== null && !Array.isArray(named)
+    ? Object.fromEntries(Object.entries(named).map(([name, value]) => [name, withoutData(value)]))
+    : named;
+
 const read = (machine: Machine, origin: ChartDefinition['origin']): KnownChart => {
   const reader = new Reader();
   const root = reader.state(machine.root);
-  const config: Json = showValue(machine.config);
+  const config: Json = withoutData(showValue(machine.config));
   const { description } = machine.root;
   const definition: ChartDefinition = {
     machine: `${machine.id}-${hashOf(JSON.stringify(root))}`,

@@ -92,10 +92,11 @@ export const inferTaken = (
   chart: KnownChart,
   before: readonly string[],
   after: readonly string[],
+  event?: string,
 ): ChartTransition | undefined => {
   const entered = new Set(after.filter((id) => !before.includes(id)));
-  const fitting = transitionsFrom(chart, before).filter(({ targets }) =>
-    targets.some((id) => entered.has(id)),
+  const fitting = transitionsFrom(chart, before).filter(
+    (one) => (event === undefined || one.event === event) && one.targets.some((id) => entered.has(id)),
   );
   return fitting.length > 0 && fitting.every(({ event }) => event === fitting[0]?.event)
     ? fitting[0]

@@ -5,20 +5,18 @@
  * forest is walked at most once for all who ask within {@link FOREST_MS}.
  */
 
-import { getHeapStatistics } from 'node:v8';
-import { applicationMachine } from '../../actors/application.machine.ts';
 import type { Application } from '../application/application.ts';
 import type { EventType, TroupeEvent } from '../base/telemetry.ts';
-import { type Fact, showReason } from '../kernel/fact.ts';
 import { recordingOf } from '../kernel/flight-recorder.ts';
-import type { ExitReason } from '../kernel/reason.ts';
 import type { System, SystemOfActors } from '../kernel/system.ts';
 import { readActor } from './actor-detail.ts';
 import type { ActorDetail, ChartDefinition, History } from './actor-view.ts';
+import { applicationView } from './application-view.ts';
 import { Charts } from './chart-definition.ts';
 import type { ApplicationView, Metrics } from './component-view.ts';
 import { Durations } from './histogram.ts';
 import { MessageWatch } from './message-watch.ts';
+import { Meter } from './meter.ts';
 import { LIMITS, type Recording } from './protocol.ts';
 import { Roster } from './roster.ts';
 import { showValue } from './show-value.ts';
@@ -51,18 +49,9 @@ export interface LiveGround {
 
 /** For so long one walk through the tree serves all who ask, ms. */
 const FOREST_MS = 50;
-/** Facts looked through for those about one place. */
-const TOP = 10;
-const CHART_EVENTS: ReadonlySet<EventType> = new Set<EventType>([
-  'breaker.opened',
-  'breaker.half_opened',
-  'breaker.closed',
-  'breaker.isolated',
-  'breaker.disabled',
-  'breaker.observed',
-  'pool.degraded',
-  'pool.restored',
-]);
+/** Charts whose standing is taken note of when the first viewer comes. */
+const ACTORS_SEEDED = 200;
+const CHART_EVENTS: ReadonlySet<EventType> = new Set<EventType>(['pool.degraded', 'pool.restored']);
 
 interface MachineSnapshot {
   readonly machine: object;
@@ -94,11 +83,12 @@ export class LiveSource implements Source {
   #forest: { readonly at: number; readonly roots: readonly Standing[] } | undefined = undefined;
   #stopListening: (() => void) | undefined = undefined;
   #worstLagMs = 0;
-  #lastTop = new Map<string, { handled: number; ran: number }>();
+  readonly #meter: Meter;
 
   constructor(ground: LiveGround) {
     this.#ground = ground;
     this.watch = new MessageWatch(ground.system);
+    this.#meter = new Meter(ground.system, this.watch);
     this.watch.onStep = (step, cause) => this.#stepped(step, cause);
   }
 
@@ -146,6 +136,7 @@ export class LiveSource implements Source {
   }
 
   watchActor(path: string, wanted: boolean): void {
+    if (wanted) this.#seed(path, this.system.placeAt(path)?.spec.logic.kind ?? '', true);
     const count = (this.#watchedActors.get(path) ?? 0) + (wanted ? 1 : -1);
     if (count <= 0) this.#watchedActors.delete(path);
     else this.#watchedActors.set(path, count);
@@ -154,14 +145,27 @@ export class LiveSource implements Source {
   #begin(): void {
     const { recorder, events } = this.system;
     this.#roster.recall(recorder.facts());
-    this.#stopListening = events.listen((event) => this.#hear(event));
+    const unlisten = events.listen((event) => this.#hear(event));
+    const unlistenSteps = events.on('chart.stepped', ({ path, at, state, event }) =>
+      this.#ownStep(path, at, { value: state, event }),
+    );
+    this.#stopListening = () => {
+      unlisten();
+      unlistenSteps();
+    };
+    let left = ACTORS_SEEDED;
+    const walk = ({ path, kind, children }: Standing): void => {
+      if (left > 0 && this.#seed(path, kind)) left -= 1;
+      children.forEach(walk);
+    };
+    this.forest().forEach(walk);
   }
 
   #end(): void {
     this.#stopListening?.();
     this.#stopListening = undefined;
     this.#jobs.clear();
-    this.#lastTop.clear();
+    this.#meter.reset();
   }
 
   #hear(event: TroupeEvent): void {
@@ -174,16 +178,38 @@ export class LiveSource implements Source {
     else if (CHART_EVENTS.has(event.type)) this.#ownStep((event as { path: string }).path, event.at);
   }
 
+  /** Whether there is a chart at a place: then it is known from where its next step starts. */
+  #seed(path: string, kind: string, withContext = false): boolean {
+    const cell = this.system.placeAt(path)?.cell;
+    const machine = cell === undefined ? undefined : this.machineAt(path, kind);
+    if (cell === undefined || machine === undefined) return false;
+    const snapshot = machine.origin === 'user' ? this.snapshotAt(path) : undefined;
+    const value = snapshot?.value ?? ownState(kind, cell.inspect().state);
+    if (value === undefined) return false;
+    const { incarnation } = cell.ref;
+    const context = withContext && snapshot !== undefined ? this.contextOf(snapshot, path) : undefined;
+    const at = this.system.host.wall();
+    this.#steps.seed(this.charts.of(machine.object, machine.origin), {
+      path,
+      incarnation,
+      at,
+      value,
+      context,
+    });
+    return true;
+  }
+
   /** One of troupe's own charts has stepped: its own words say where it stands now. */
-  #ownStep(path: string, at: number): void {
+  #ownStep(path: string, at: number, told?: { readonly value: StateValue; readonly event: string }): void {
     const cell = this.system.placeAt(path)?.cell;
     if (cell === undefined) return;
     const { kind } = cell.place.spec.logic;
     const machine = OWN_MACHINES[kind];
-    const value = ownState(kind, cell.inspect().state);
+    const value = told?.value ?? ownState(kind, cell.inspect().state);
     if (machine === undefined || value === undefined) return;
     const { incarnation } = cell.ref;
-    this.#steps.note(this.charts.of(machine, 'troupe'), { path, incarnation, at, event: undefined, value });
+    const chart = this.charts.of(machine, 'troupe');
+    this.#steps.note(chart, { path, incarnation, at, event: told?.event, value });
   }
 
   #stepped(step: Parameters<MessageWatch['stepped']>[0], cause: number | undefined): void {
@@ -340,138 +366,16 @@ export class LiveSource implements Source {
   }
 
   application(): ApplicationView {
-    const { name } = this.#ground;
-    const facts = this.system.recorder.facts();
-    const of = (type: EventType) => facts.filter((fact) => fact.type === type);
-    const phases = of('app.phase_entered').map(({ at, data }) => ({ phase: String(data['phase']), at }));
-    const health = this.#ground.application()?.health();
-    const notReady = health?.notReady ?? this.#notReady();
-    const phase = health?.phase ?? phases.at(-1)?.phase;
-    const stopped = of('app.stopped').at(-1);
-    return {
-      name,
-      ...(phase === undefined ? {} : { phase }),
-      live: health?.live ?? this.forest().length > 0,
-      ready: health?.ready ?? notReady.length === 0,
-      notReady,
-      phases,
-      holdingUp: this.#holdingUp(facts),
-      ...(stopped === undefined ? {} : { stopped: stoppedIn(stopped) }),
-      ...this.#applicationChart(phase),
-    };
-  }
-
-  #notReady(): readonly string[] {
-    const found: string[] = [];
-    const walk = ({ path, ready, children }: Standing): void => {
-      if (ready === false && found.length < LIMITS.groupOver) found.push(path);
-      children.forEach(walk);
-    };
-    this.forest().forEach(walk);
-    return found;
-  }
-
-  #applicationChart(phase: string | undefined): Pick<ApplicationView, 'chart'> {
-    if (phase === undefined) return {};
-    const chart = this.charts.of(applicationMachine, 'troupe');
-    const now = this.system.startedAt;
-    const path = `application ${this.#ground.name}`;
-    return {
-      chart: this.#steps.standing(chart, {
-        path,
-        value: phase,
-        status: 'active',
-        sendable: () => false,
-        now,
-      }),
-    };
-  }
-
-  /** Who is told to stop and has not stopped yet; the longest first. */
-  #holdingUp(facts: readonly Fact[]): ApplicationView['holdingUp'] {
-    const since =
-      facts.filter(({ type }) => type === 'app.phase_entered').at(-1)?.at ?? this.system.startedAt;
-    const found: { what: string; path: string; since: number }[] = [];
-    const walk = (standing: Standing): void => {
-      // Whoever waits for what is below it is not what holds up.
-      const waits = standing.children.some(({ status }) => status === 'stopping' || status === 'straggling');
-      const { status, kind, path } = standing;
-      if ((status === 'stopping' && !waits) || status === 'straggling')
-        found.push({
-          what: `${kind} ${status === 'stopping' ? 'still stops' : 'has a handler that runs on'}`,
-          path,
-          since,
-        });
-      standing.children.forEach(walk);
-    };
-    this.forest().forEach(walk);
-    return found.slice(0, LIMITS.groupOver);
+    const { name, application } = this.#ground;
+    return applicationView(this.ground(), this.forest(), { name, health: application()?.health() });
   }
 
   metrics(): Omit<Metrics, 'explorer'> {
-    const { host, counters } = this.system;
-    let actors = 0;
-    let mailboxes = 0;
-    let deepest: { path: string; depth: number } | undefined;
-    const walk = ({ path, incarnation, mailbox, children }: Standing): void => {
-      if (incarnation !== undefined) actors += 1;
-      mailboxes += mailbox;
-      if (mailbox > (deepest?.depth ?? 0)) deepest = { path, depth: mailbox };
-      children.forEach(walk);
-    };
-    this.forest().forEach(walk);
     const loopLagMs = this.#worstLagMs;
     this.#worstLagMs = 0;
-    const { used_heap_size: heapBytes, total_physical_size: residentBytes } = getHeapStatistics();
-    const { watch } = this;
-    return {
-      at: host.wall(),
-      actors,
-      mailboxes,
-      ...(deepest === undefined ? {} : { deepestMailbox: deepest }),
-      counters: { ...counters } as Readonly<Record<string, number>>,
-      ...(watch.since === undefined
-        ? {}
-        : {
-            messages: { handled: watch.handled, waited: watch.waited.show(), ran: watch.ran.show() },
-            ...this.#top(),
-          }),
-      loopLagMs,
-      heapBytes,
-      residentBytes,
-    };
-  }
-
-  /** Who was busiest since the last time that somebody asked, and who is slowest. */
-  #top(): Pick<Metrics, 'busiest' | 'slowest'> {
-    const active: { path: string; handled: number; ranMs: number; p99Ms: number }[] = [];
-    const seen = new Map<string, { handled: number; ran: number }>();
-    for (const [path, { handled, ran }] of this.watch.places) {
-      const before = this.#lastTop.get(path) ?? { handled: 0, ran: 0 };
-      seen.set(path, { handled, ran: ran.sum });
-      if (handled > before.handled)
-        active.push({
-          path,
-          handled: handled - before.handled,
-          ranMs: ran.sum - before.ran,
-          p99Ms: ran.quantile(0.99),
-        });
-    }
-    this.#lastTop = seen;
-    const busiest = [...active].sort((a, b) => b.handled - a.handled).slice(0, TOP);
-    const slowest = active.sort((a, b) => b.p99Ms - a.p99Ms).slice(0, TOP);
-    return {
-      busiest: busiest.map(({ path, handled, ranMs }) => ({ path, handled, ranMs })),
-      slowest: slowest.map(({ path, p99Ms, handled }) => ({ path, p99Ms, handled })),
-    };
+    return this.#meter.read(this.forest(), loopLagMs);
   }
 }
-
-const stoppedIn = ({ at, data }: Fact): NonNullable<ApplicationView['stopped']> => ({
-  at,
-  reason: (data['reason'] as never) ?? showReason('shutdown' as ExitReason),
-  survivors: (data['survivors'] as readonly string[] | undefined) ?? [],
-});
 
 /** The system behind its public face. */
 export const actorsOf = (system: System): SystemOfActors => system as SystemOfActors;

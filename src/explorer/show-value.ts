@@ -17,6 +17,9 @@ const cutText = (words: string): string =>
     ? `${words.slice(0, LIMITS.valueCharacters)}… (${words.length} characters)`
     : words;
 
+const isInstant = (value: object): value is { toISOString(): string } =>
+  Object.prototype.toString.call(value) === '[object Date]';
+
 class Shower {
   #left = MOST_IN_ALL;
   readonly #above: object[] = [];
@@ -48,7 +51,7 @@ class Shower {
 
   #entriesOf(value: object): Json {
     if (Array.isArray(value)) return this.#list(value, value.length);
-    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+    if (isInstant(value)) return Number.isNaN(Number(value)) ? 'Invalid Date' : value.toISOString();
     if (value instanceof Error) return `${value.name}: ${cutText(value.message)}`;
     if (value instanceof Map) return { [`Map of ${value.size}`]: this.#list(value.entries(), value.size) };
     if (value instanceof Set) return { [`Set of ${value.size}`]: this.#list(value.values(), value.size) };

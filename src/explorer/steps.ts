@@ -47,11 +47,26 @@ export class Steps {
   readonly recent = new Ring<Step>(LIMITS.messages);
   readonly #pasts = new Map<string, Past>();
 
+  /** Takes note of where a chart stands before anything is known of its steps. */
+  seed(chart: KnownChart, seen: Omit<Seen, 'event'>): void {
+    const known = this.#pasts.get(seen.path);
+    if (known !== undefined && known.incarnation === seen.incarnation && known.value !== undefined) {
+      known.context ??= seen.context;
+      return;
+    }
+    const past = this.#of(chart, seen);
+    past.value = seen.value;
+    past.active = activeOf(chart.definition.root, seen.value);
+    for (const id of past.active) past.visits[id] = (past.visits[id] ?? 0) + 1;
+    past.context = seen.context;
+  }
+
   /** Takes note of where a chart stands, and of the step that led there. */
   note(chart: KnownChart, seen: Seen): void {
     const past = this.#of(chart, seen);
     const active = activeOf(chart.definition.root, seen.value);
-    const inferred = seen.taken === undefined ? inferTaken(chart, past.active, active) : undefined;
+    const inferred =
+      seen.taken === undefined ? inferTaken(chart, past.active, active, seen.event) : undefined;
     const changes =
       seen.context === undefined || past.context === undefined
         ? []
@@ -122,7 +137,7 @@ export class Steps {
     };
   }
 
-  #of(chart: KnownChart, { path, incarnation, at }: Seen): Past {
+  #of(chart: KnownChart, { path, incarnation, at }: Omit<Seen, 'event'>): Past {
     const { machine } = chart.definition;
     let past = this.#pasts.get(path);
     if (past === undefined || past.machine !== machine) {

@@ -162,7 +162,7 @@ export class FlightRecorder implements FactRecorder {
     const thrown = thrownIn(event);
     let stack = false;
     if (thrown instanceof Error) {
-      const key = `${entry.path} ${thrown.name} ${thrown.message}`;
+      const key = keyOf(entry.path, thrown);
       stack = !this.#stacks.has(key);
       if (stack && this.#stacks.size >= STACKS_KEPT) this.#stacks.clear();
       if (stack) this.#stacks.add(key);
@@ -171,6 +171,14 @@ export class FlightRecorder implements FactRecorder {
     entry.event = undefined;
   }
 }
+
+const keyOf = (path: string, thrown: Error): string => {
+  try {
+    return `${path} ${thrown.name} ${thrown.message}`;
+  } catch {
+    return path;
+  }
+};
 
 /** A getter of a user's error may throw; then it has nothing to show. */
 const dataOf = (event: TroupeEvent, stack: boolean): Readonly<Record<string, Json>> => {

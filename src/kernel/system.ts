@@ -22,6 +22,7 @@ import { Scheduler } from './scheduler.ts';
 import { isSpec, type Spec } from './spec.ts';
 import type { Counters, System, SystemOptions } from './system-contract.ts';
 import { drawTree, type TreeNode, treeOf } from './tree.ts';
+import { Waiters } from './waiters.ts';
 import type { Watch } from './watch.ts';
 
 export type { Counters, System, SystemOptions } from './system-contract.ts';
@@ -64,8 +65,8 @@ export class SystemOfActors implements System {
   readonly #places = new Map<string, PlaceOfActor>();
   readonly #specs = new Map<Spec<unknown>, PlaceOfActor>();
   readonly #stragglers = new Set<Cell>();
-  readonly #settlements = new Map<Cell, (() => void)[]>();
-  readonly #endings = new Map<Cell, ((reason: ExitReason) => void)[]>();
+  readonly #settlements = new Waiters<Cell, void>();
+  readonly #endings = new Waiters<Cell, ExitReason>();
   readonly #stopListening: () => void;
   #ownScope: AsyncScope | undefined;
   /** Shutdown has begun: nothing new starts at the root. */
@@ -239,11 +240,7 @@ export class SystemOfActors implements System {
   /** Resolves with the reason once the incarnation and all below it have ended. */
   whenEnded(cell: Cell): Promise<ExitReason> {
     if (cell.ended) return Promise.resolve(cell.reason);
-    return new Promise((resolve) => {
-      const waiting = this.#endings.get(cell);
-      if (waiting === undefined) this.#endings.set(cell, [resolve]);
-      else waiting.push(resolve);
-    });
+    return new Promise((resolve) => this.#endings.add(cell, resolve));
   }
 
   async shutdown(options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -389,16 +386,12 @@ export class SystemOfActors implements System {
   straggled(cell: Cell): void {
     if (!this.#stragglers.delete(cell)) return;
     this.counters.stragglers -= 1;
-    const waiting = this.#settlements.get(cell);
-    this.#settlements.delete(cell);
-    for (const settled of waiting ?? []) settled();
+    this.#settlements.tell(cell, undefined);
   }
 
   /** Calls once the handler that outlived this incarnation has settled. */
   whenSettled(cell: Cell, settled: () => void): void {
-    const waiting = this.#settlements.get(cell);
-    if (waiting === undefined) this.#settlements.set(cell, [settled]);
-    else waiting.push(settled);
+    this.#settlements.add(cell, settled);
   }
 
   actorStarted(cell: Cell): void {
@@ -416,10 +409,7 @@ export class SystemOfActors implements System {
       if (beforeStart) this.events.emit('actor.start_failed', { ...cell.ref, kind, reason });
       else this.events.emit('actor.ended', { ...cell.ref, kind, reason, lastMessage: cell.lastMessage });
     }
-    const waiting = this.#endings.get(cell);
-    if (waiting === undefined) return;
-    this.#endings.delete(cell);
-    for (const resolve of waiting) resolve(reason);
+    this.#endings.tell(cell, reason);
   }
 }
 

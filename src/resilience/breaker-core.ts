@@ -127,6 +127,7 @@ export class BreakerCore
         },
         announce: ({ fact }) => this.#news.note(fact),
       },
+      onStep: ({ snapshot }, { type: event }) => this.#news.stepped(String(snapshot.value), event),
     });
     this.#runner.start();
   }

@@ -75,6 +75,11 @@ export class BreakerNews {
     this.#mishaps.tell(option, error, this.#about.change().generation);
   }
 
+  stepped(state: string, event: string): void {
+    const { events, name: path } = this.#about;
+    if (events.hears('chart.stepped')) events.emit('chart.stepped', { path, state, event });
+  }
+
   checked({ healthy, error }: Finding): void {
     const { events, name: path } = this.#about;
     if (events.active) events.emit('breaker.checked', { path, healthy, error });
