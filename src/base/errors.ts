@@ -29,6 +29,7 @@ type ErrorClass =
   | 'PoolError'
   | 'WorkerError'
   | 'LockError'
+  | 'BusError'
   | 'ScopeError'
   | 'RecoveryError'
   | 'ApplicationError';
@@ -485,6 +486,42 @@ export const ERRORS = {
     'unknown',
     'malformed frame: {why}',
     'The peer does not speak the protocol of docs/PROTOCOL.md.',
+  ),
+  ERR_BUS_CLOSED: entry(
+    'BusError',
+    'not_started',
+    '{where} is closing or closed',
+    'Its owner ends; what is published now would reach nobody.',
+  ),
+  ERR_BUS_FULL: entry(
+    'BusError',
+    'unknown',
+    '{where}: {name} had no room for {topic} within {timeoutMs} ms',
+    'That subscriber is too slow for its publishers; others may have the event.',
+  ),
+  ERR_BUS_NOT_TAKEN: entry(
+    'BusError',
+    'not_started',
+    '{where}: the mailbox of an actor did not take {topic}',
+    'It is full or the actor is down; the event is counted as failed.',
+  ),
+  ERR_BUS_SUBSCRIPTIONS: entry(
+    'BusError',
+    'not_started',
+    '{where} has {limit} subscriptions already',
+    'Something subscribes again and again without unsubscribing: give it an owner.',
+  ),
+  ERR_DELIVERY_TIMEOUT: entry(
+    'BusError',
+    'unknown',
+    '{where}: {name} did not handle {topic} within {timeoutMs} ms',
+    'Its handler is slow or hangs; the next event was delivered without waiting for it.',
+  ),
+  ERR_SUBSCRIPTION_ENDED: entry(
+    'BusError',
+    'unknown',
+    '{where}: subscription {name} has ended: {why}',
+    'Its handler was still at work.',
   ),
   ERR_LOCK_CYCLE: entry(
     'LockError',

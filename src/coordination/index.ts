@@ -1,5 +1,16 @@
 /** What runs between actors: exports only. */
 export { type ActorScopeOptions, actorScope } from './actor-scope.ts';
+export {
+  type Bus,
+  type BusCloseReport,
+  type BusMessage,
+  type BusReport,
+  createBus,
+  type Handler,
+  type Subscription,
+  type Topics,
+} from './bus.ts';
+export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -15,5 +26,7 @@ export type {
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
+export type { BusEvent, BusOverflow, DeliveryContext, SubscriptionReport } from './subscription.ts';
 export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
+export type { Matching } from './topic.ts';
 export { withScope } from './with-scope.ts';
