@@ -77,6 +77,55 @@ describe('a bulkhead under any load', () => {
   });
 });
 
+describe('slots of a bulkhead whose work may never settle', () => {
+  it('are taken exactly by the work that is not over, whatever became of its callers', async () => {
+    const job = fc.record({
+      how: fc.constantFrom('value' as const, 'thrown' as const, 'throws' as const, 'never' as const),
+      timeoutMs: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+      aborts: fc.boolean(),
+      afterMs: fc.nat(20),
+    });
+    let stuck = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(job, { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (jobs, limit) => {
+          const host = new SimulatedHost();
+          const bulkhead = createBulkhead({ host, limit, queueLimit: 3 });
+          let out = 0;
+          for (const { how, timeoutMs, aborts, afterMs } of jobs) {
+            const controller = new AbortController();
+            const work = (): Promise<void> => {
+              if (how === 'throws') throw new Error('at once');
+              out += 1;
+              return new Promise((resolve, reject) => {
+                if (how === 'never') return;
+                host.timer(10, 'work', () => {
+                  out -= 1;
+                  if (how === 'value') resolve();
+                  else reject(new Error('thrown'));
+                });
+              });
+            };
+            bulkhead.execute(work, { timeoutMs, signal: controller.signal }).catch(() => {});
+            if (aborts) controller.abort('aborted');
+            await host.advance(afterMs);
+            expect(bulkhead.inspect().used).toBe(out);
+            expect(out).toBeLessThanOrEqual(limit);
+          }
+          await host.advance(1_000);
+          expect(bulkhead.inspect().used).toBe(out);
+          if (out > 0) stuck += 1;
+          if (out < limit) expect(bulkhead.inspect().waiting).toBe(0);
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect(stuck).toBeGreaterThan(0);
+  });
+});
+
 describe('a rate limit under any load', () => {
   it('never begins more than burst + rate × span, in order, and starves nobody', async () => {
     const options = fc.record({

@@ -37,9 +37,10 @@ export class LazyAbort implements AbortSource {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener.aborted(this);
+    for (const listener of this.#listeners) {
+      this.#listeners.delete(listener);
+      listener.aborted(this);
+    }
     this.#controller?.abort(reason);
   }
 
@@ -52,12 +53,30 @@ export class LazyAbort implements AbortSource {
   }
 }
 
+/** What listens to one signal: made once for it, attached only while anybody waits. */
 interface Watch {
   readonly listeners: Set<AbortListener>;
   readonly dispatch: () => void;
 }
 
 const watches = new WeakMap<AbortSignal, Watch>();
+const ONCE = Object.freeze({ once: true });
+
+const watchOf = (signal: AbortSignal): Watch => {
+  const known = watches.get(signal);
+  if (known !== undefined) return known;
+  const listeners = new Set<AbortListener>();
+  const dispatch = (): void => {
+    // Who leaves while others are told is not told any more.
+    for (const each of listeners) {
+      listeners.delete(each);
+      each.aborted(signal);
+    }
+  };
+  const watch = { listeners, dispatch };
+  watches.set(signal, watch);
+  return watch;
+};
 
 /** Calls `listener.aborted` once when the source aborts; not at all if it already has. */
 export const listenToAbort = (source: AbortSource, listener: AbortListener): void => {
@@ -77,25 +96,13 @@ export const signalOf = (source: AbortSource): AbortSignal =>
   source instanceof LazyAbort ? source.signal : (source as AbortSignal);
 
 const listenToSignal = (signal: AbortSignal, listener: AbortListener): void => {
-  let watch = watches.get(signal);
-  if (watch === undefined) {
-    const listeners = new Set<AbortListener>();
-    const dispatch = (): void => {
-      watches.delete(signal);
-      for (const each of listeners) each.aborted(signal);
-    };
-    watch = { listeners, dispatch };
-    watches.set(signal, watch);
-    signal.addEventListener('abort', dispatch, { once: true });
-  }
-  watch.listeners.add(listener);
+  const { listeners, dispatch } = watchOf(signal);
+  if (listeners.size === 0) signal.addEventListener('abort', dispatch, ONCE);
+  listeners.add(listener);
 };
 
 const unlistenToSignal = (signal: AbortSignal, listener: AbortListener): void => {
   const watch = watches.get(signal);
-  if (watch === undefined) return;
-  watch.listeners.delete(listener);
-  if (watch.listeners.size > 0) return;
-  watches.delete(signal);
+  if (watch?.listeners.delete(listener) !== true || watch.listeners.size > 0) return;
   signal.removeEventListener('abort', watch.dispatch);
 };

@@ -85,7 +85,9 @@ export class WaitingLine {
     this.#remove(place);
     const { turn } = place;
     const { bounds } = turn;
-    if (!isTimed(bounds) || bounds.budgetMs === NO_DEADLINE) turn.begin(bounds);
+    // Its abort may be what made room: then others hear of it before this one does.
+    if (bounds.signal?.aborted === true) turn.refuse(bounds.signal.reason);
+    else if (!isTimed(bounds) || bounds.budgetMs === NO_DEADLINE) turn.begin(bounds);
     else {
       const leftMs = bounds.deadline - this.#scope.host.monotonic();
       if (leftMs > 0) turn.begin({ ...bounds, budgetMs: leftMs });

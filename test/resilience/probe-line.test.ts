@@ -1,6 +1,7 @@
 /** The line in front of a half-open breaker: first come, first served, bounded, and left at once by who gives up. */
 import { describe, expect, it } from 'vitest';
 import { createCircuitBreaker, type StandaloneBreakerOptions } from '../../src/resilience/circuit-breaker.ts';
+import { createNoop } from '../../src/resilience/policy.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { type Deferred, deferred, down, hang, ok, outcomeOf } from './deferred.ts';
 
@@ -170,6 +171,37 @@ describe('who gives up in line', () => {
     void b;
     void c;
   });
+
+  it.each(['a signal', 'a call above'])(
+    'with the probe, by the abort of %s that both share, never begins',
+    async (shared) => {
+      const { host, breaker, began, probe, first } = await probing({ halfOpenPermits: 2 });
+      const controller = new AbortController();
+      const run = async (bounds: object) => {
+        const out = outcomeOf(breaker.execute(hang, bounds));
+        const waiting = [1, 2].map(() =>
+          outcomeOf(
+            breaker.execute(() => {
+              began.push('begun');
+            }, bounds),
+          ),
+        );
+        expect(breaker.inspect()).toMatchObject({ probes: 2, waiting: 2 });
+        controller.abort('gone');
+        expect(await Promise.all([out, ...waiting])).toEqual(['gone', 'gone', 'gone']);
+      };
+      if (shared === 'a signal') await run({ signal: controller.signal });
+      else
+        await createNoop({ host })
+          .execute((context) => run({ within: context }), { signal: controller.signal, timeoutMs: 9_000 })
+          .catch(() => {});
+      await host.settle();
+      expect(began).toEqual([]);
+      expect(breaker.inspect()).toMatchObject({ state: 'half_open', probes: 1, waiting: 0 });
+      probe.resolve('ok');
+      expect(await first).toBe('ok');
+    },
+  );
 
   it('by deadline is told that nothing was started, and counts for nothing', async () => {
     const { host, breaker, began } = await probing();
