@@ -17,9 +17,12 @@
  * a round is as many as take `ROUND_MS`. `aims` are ratios by peer, `limit` an absolute figure; a report compares them.
  */
 
-/** What a round of a contestant takes about, where its case names no count. */
-const ROUND_MS = 20;
-const ROUNDS = 21;
+/**
+ * What a round of a contestant takes about, where its case names no count: less than the slice that a busy system gives a process,
+ * so that most rounds are whole in one, and the median is of those.
+ */
+const ROUND_MS = 4;
+const ROUNDS = 101;
 /** A contestant is run this long before it counts, unless its case says longer: enough for one optimising compiler. */
 const WARM_MS = 500;
 

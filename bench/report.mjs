@@ -51,7 +51,7 @@ const drawCase = (lines) => {
   const row = (name, value, rest) =>
     `    ${name.padEnd(13)} ${figure(value, first.unit).padStart(12)}  ${bar(value / longest).padEnd(BAR)}  ${rest}`;
   return [
-    `  ${first.case}, a ${first.per}`,
+    `  ${first.case}, per ${first.per}`,
     row(
       'troupe',
       first.ns,

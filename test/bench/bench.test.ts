@@ -205,6 +205,6 @@ describe('a report', () => {
     expect(page).toContain('### fake');
     expect(page).toContain('| beside two | thing | 50 ns | nact | 100 ns | 0.50 ██████████ | ✘ aim 0.4 |');
     expect(page).toContain('| alone | call | 7 bytes |  |  |  | ✔ aim 10 bytes |');
-    expect(drawSuite(FAKE_LINES)).toContain('beside two, a thing');
+    expect(drawSuite(FAKE_LINES)).toContain('beside two, per thing');
   });
 });
