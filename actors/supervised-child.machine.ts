@@ -85,7 +85,6 @@ export const supervisedChildMachine = setup({
     starting: {
       description: 'Its init runs.',
       entry: { type: 'stand', params: { listed: 'starting', due: true, ...ALIVE } },
-      exit: 'leaveHold',
       on: {
         started: 'running',
         ignored: 'stopped',
@@ -95,7 +94,7 @@ export const supervisedChildMachine = setup({
     },
     running: {
       description: 'It runs.',
-      entry: { type: 'stand', params: { listed: 'running', due: false, ...ALIVE } },
+      entry: [{ type: 'stand', params: { listed: 'running', due: false, ...ALIVE } }, 'leaveHold'],
       on: {
         exited: [{ guard: 'again', target: 'restarting' }, { target: 'stopped' }],
         terminate: 'stopping',
@@ -103,7 +102,7 @@ export const supervisedChildMachine = setup({
     },
     restarting: {
       description: 'Its restart is due, and comes as soon as its supervisor gets to it.',
-      entry: { type: 'stand', params: { listed: 'restarting', due: true, ...DUE } },
+      entry: [{ type: 'stand', params: { listed: 'restarting', due: true, ...DUE } }, 'leaveHold'],
       on: { start: 'starting', back_off: 'backing_off', hold: 'held', terminate: 'stopped' },
     },
     backing_off: {

@@ -58,10 +58,8 @@ export class BreakerGate {
 
   lets(waiter: Waiter): boolean {
     if (this.refuses) return false;
-    if (this.#turn === waiter) return true;
-    const waits = this.#line.has(waiter);
-    if (waits) return this.#turn === undefined;
-    return !this.probes || (this.#turn === undefined && this.#line.size === 0);
+    if (this.#turn === undefined || this.#turn === waiter) return true;
+    return !this.#line.has(waiter) && !this.probes;
   }
 
   join(waiter: Waiter): void {

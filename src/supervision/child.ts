@@ -62,6 +62,8 @@ export class Child implements Observer {
   hold: Hold | undefined = undefined;
   /** Since when it has been held without having been started. */
   heldSinceMs: number | undefined = undefined;
+  /** It has been told that it is held, and not yet that it is released. */
+  isToldHeld = false;
   #snapshot: ChartSnapshot = chart.initial.snapshot;
   #standing = standingOf(chart.initial.requests) as ChildStanding;
 

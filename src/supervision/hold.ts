@@ -1,8 +1,8 @@
 /**
  * A hold: children that start together (or one alone), and wait for breakers that they depend on.
  *
- * Invariants: it ends: when all those breakers allow it, with the last of its members, with its supervisor, or when it has
- * lasted as long as they may be held; a breaker's closing is not needed for any but the first. It counts nothing. It starts
+ * Invariants: it ends: when all those breakers allow it, with the last of its members, with its supervisor, or when one of
+ * them has been held as long as it may be. It counts nothing. It starts
  * nobody: it tells its supervisor, in a turn of that, and the turn it has at each breaker lasts until its members have
  * started or failed to.
  */
@@ -34,10 +34,12 @@ export class Hold implements Waiter {
   readonly #members = new Set<Child>();
   readonly #letGo: () => void;
   #gates: readonly BreakerGate[] = [];
-  #then: () => void = () => undefined;
+  /** Who is to be told; an order may be asked for more than once, and sees for itself whether it is still due. */
+  #thens: (() => void)[] = [];
   #timer: ActorTimer | undefined = undefined;
   #waits = false;
-  #expired = false;
+  /** Why they may start, where they had to wait. */
+  #why: Released['why'] = 'closed';
 
   constructor(holder: Holder) {
     this.#holder = holder;
@@ -51,18 +53,19 @@ export class Hold implements Waiter {
 
   /** Whether they have to wait. `then` follows, in a turn, once they may start, or when none of them is to start any more. */
   keeps({ starting, along = [] }: Unit, then: () => void): boolean {
-    this.#then = then;
     this.#cover(starting);
-    if (this.#waits) {
-      this.consider();
-      return true;
-    }
-    if (this.#mayPass) {
+    if (!this.#waits && this.#mayPass) {
       this.#pass();
       return false;
     }
-    this.#cover(along);
-    this.#wait();
+    this.#thens.push(then);
+    if (this.#waits) {
+      this.#arm();
+      this.consider();
+    } else {
+      this.#cover(along);
+      this.#wait();
+    }
     return true;
   }
 
@@ -76,9 +79,24 @@ export class Hold implements Waiter {
   /** A member has been started, or is not to be. */
   leave(child: Child): void {
     if (!this.#members.delete(child)) return;
-    if (this.#waits) this.#reportRelease(child, 'cancelled');
+    this.#reportRelease(child, 'cancelled');
     child.hold = undefined;
     child.heldSinceMs = undefined;
+    this.#lost();
+  }
+
+  /** Something else keeps them meanwhile: others need not wait for that. */
+  stepAside(): void {
+    if (!this.#waits) for (const gate of this.#gates) gate.leave(this);
+  }
+
+  /** A member that has been waiting goes on with others, to whom it is to start now. */
+  #handOver(child: Child): void {
+    this.#members.delete(child);
+    this.#lost();
+  }
+
+  #lost(): void {
     if (this.#members.size === 0) this.#end();
     else if (this.#waits) {
       this.#findGates();
@@ -87,13 +105,8 @@ export class Hold implements Waiter {
     }
   }
 
-  /** Something else keeps them meanwhile: others need not wait for that. */
-  stepAside(): void {
-    if (!this.#waits) for (const gate of this.#gates) gate.leave(this);
-  }
-
   get #mayPass(): boolean {
-    return this.#expired || this.#gates.every((gate) => gate.lets(this));
+    return this.#why === 'expired' || this.#gates.every((gate) => gate.lets(this));
   }
 
   get #keepers(): readonly BreakerGate[] {
@@ -109,11 +122,23 @@ export class Hold implements Waiter {
 
   #cover(children: readonly Child[]): void {
     for (const child of children) {
-      if (child.hold !== this) child.hold?.leave(child);
+      const { hold } = child;
+      if (hold !== undefined && hold !== this) hold.#handOver(child);
       child.hold = this;
+      const isNew = !this.#members.has(child);
       this.#members.add(child);
+      if (isNew && this.#waits) this.#hold(child);
     }
     this.#findGates();
+  }
+
+  #hold(child: Child): void {
+    child.heldSinceMs ??= this.#holder.context.now();
+    child.send({ type: 'hold' });
+    if (child.isToldHeld) return;
+    child.isToldHeld = true;
+    const breakers = this.#keepers.map(({ path }) => path);
+    this.#holder.report('supervisor.child.held', child, { breakers, maxMs: child.spec.holdMaxMs });
   }
 
   #findGates(): void {
@@ -122,72 +147,71 @@ export class Hold implements Waiter {
     const before = this.#gates;
     this.#gates = gatesOf(this.#holder.context.system, breakers);
     for (const gate of before) if (!this.#gates.includes(gate)) gate.leave(this);
+    if (this.#waits) for (const gate of this.#gates) gate.join(this);
   }
 
   #pass(): void {
-    if (!this.#expired) for (const gate of this.#gates) gate.pass(this);
+    if (this.#why !== 'expired') for (const gate of this.#gates) gate.pass(this);
+    for (const child of this.#members) this.#reportRelease(child, this.#why);
   }
 
   #wait(): void {
-    const { context } = this.#holder;
-    const breakers = this.#keepers.map(({ path }) => path);
     this.#waits = true;
     for (const gate of this.#gates) gate.join(this);
-    const now = context.now();
-    for (const child of this.#members) {
-      child.heldSinceMs ??= now;
-      child.send({ type: 'hold' });
-      const { holdMaxMs: maxMs } = child.spec;
-      this.#holder.report('supervisor.child.held', child, { breakers, maxMs });
-    }
+    for (const child of this.#members) this.#hold(child);
     this.#arm();
-    const retryAtMs = Math.max(
-      now,
-      ...this.#gates.map((gate) => (gate.refuses ? (gate.opensAtMs ?? Number.POSITIVE_INFINITY) : now)),
-    );
-    for (const child of this.#members) child.place.markRestarting(Math.min(retryAtMs, this.#untilMs));
   }
 
-  /** Until when at most: the longest that one of those may be held who depend on a breaker. */
+  /** When a member will probably start. */
+  get #retryAtMs(): number {
+    let retryAtMs = this.#holder.context.now();
+    for (const { refuses, opensAtMs } of this.#gates)
+      if (refuses) retryAtMs = Math.max(retryAtMs, opensAtMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(retryAtMs, this.#untilMs);
+  }
+
+  /** Until when at most: nobody is held for longer than it may be. */
   get #untilMs(): number {
-    let untilMs = 0;
+    let untilMs = Number.POSITIVE_INFINITY;
     for (const { spec, heldSinceMs } of this.#members)
-      if (spec.dependsOn.length > 0) untilMs = Math.max(untilMs, (heldSinceMs ?? 0) + spec.holdMaxMs);
+      if (spec.dependsOn.length > 0 && heldSinceMs !== undefined)
+        untilMs = Math.min(untilMs, heldSinceMs + spec.holdMaxMs);
     return untilMs;
   }
 
+  /** Tells callers when to come again, and sees to it that the hold ends. */
   #arm(): void {
     this.#timer?.cancel();
     const { context } = this.#holder;
     const [first] = this.#members;
+    const retryAtMs = this.#retryAtMs;
+    for (const child of this.#members) child.place.markRestarting(retryAtMs);
     const leftMs = Math.max(0, this.#untilMs - context.now());
-    this.#timer = context.postAfter(leftMs, `hold ${first?.id}`, () => {
-      this.#expired = true;
-      this.#release('expired');
-    });
+    this.#timer = context.postAfter(leftMs, `hold ${first?.id}`, () => this.#release('expired'));
   }
 
   #release(why: Released['why']): void {
     this.#waits = false;
+    this.#why = why;
     this.#disarm();
-    if (this.#expired) for (const gate of this.#gates) gate.leave(this);
+    if (why === 'expired') for (const gate of this.#gates) gate.leave(this);
     this.#pass();
-    for (const child of this.#members) this.#reportRelease(child, why);
     this.#tell();
   }
 
   #reportRelease(child: Child, why: Released['why']): void {
+    if (!child.isToldHeld) return;
+    child.isToldHeld = false;
     const now = this.#holder.context.system.host.monotonic();
-    this.#holder.report('supervisor.child.released', child, {
-      why,
-      heldMs: now - (child.heldSinceMs ?? now),
-    });
+    const heldMs = now - (child.heldSinceMs ?? now);
+    this.#holder.report('supervisor.child.released', child, { why, heldMs });
   }
 
   #tell(): void {
     const { context } = this.#holder;
-    const then = this.#then;
-    if (!context.cell.fenced) context.post(() => then());
+    const thens = this.#thens;
+    this.#thens = [];
+    if (!context.cell.fenced) for (const then of thens) context.post(() => then());
   }
 
   #end(): void {
@@ -202,7 +226,7 @@ export class Hold implements Waiter {
   /** Its supervisor has ended. */
   #abandon(): void {
     for (const child of [...this.#members]) {
-      if (this.#waits) this.#reportRelease(child, 'cancelled');
+      this.#reportRelease(child, 'cancelled');
       child.hold = undefined;
     }
     this.#members.clear();

@@ -319,8 +319,13 @@ export class StaticSupervisor implements Behaviour, Siblings {
 
   /** Starts a child for whom somebody waits; one that is new stays only if it starts. */
   *#startAsked(child: Child, request: Request, isNew: boolean): Procedure {
+    if (child.cell !== undefined) {
+      // It has been started with others meanwhile.
+      request.reply(child.place.handle);
+      return;
+    }
     const unlessTerminated = () => {
-      if (child.standing.due) return this.#startAsked(child, request, isNew);
+      if (child.standing.due || child.cell !== undefined) return this.#startAsked(child, request, isNew);
       child.lastReason = 'shutdown';
       request.refuse(this.supervision.startFailure(child));
       return undefined;
@@ -385,7 +390,7 @@ export class StaticSupervisor implements Behaviour, Siblings {
   *#renew(child: Child, request: Request): Procedure {
     const unlessTerminated = () => {
       if (child.standing.due) return this.#renew(child, request);
-      request.reply('failed');
+      request.reply(child.cell === undefined ? 'failed' : 'restarted');
       return undefined;
     };
     if (this.isHeldBack(child, unlessTerminated)) return;

@@ -36,8 +36,8 @@ const check = checkChart(supervisedChildMachine, {
       after.standing?.listed !== 'restarting' || after.standing.onDelete === 'ERR_CHILD_RESTARTING',
     'terminate ends everything that is due': ({ event, after, step }) =>
       event.type !== 'terminate' || !step.changed || after.standing?.due === false,
-    'a child whose start is over, one way or another, keeps nobody else from a breaker': ({ after }) =>
-      after.leftHold || !['running', 'undefined', 'stopping'].includes(after.standing?.listed ?? ''),
+    'a child whose start is over, one way or another, keeps nobody else from a breaker': ({ next, after }) =>
+      after.leftHold || !['running', 'stopped', 'restarting'].includes(String(next)),
     'every step says where the child stands': ({ state, next, step }) =>
       state === next ||
       step.snapshot.status === 'done' ||

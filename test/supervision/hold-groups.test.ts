@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Strategy } from '../../src/supervision/static-supervisor.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
+import { watch } from '../kernel/rig.ts';
 import { createHoldRig, OPEN_MS } from './hold-rig.ts';
 import type { WorkerOptions } from './rig.ts';
 
@@ -147,6 +148,46 @@ describe('a group with a breaker that a member depends on', () => {
     await host.advance(100_000);
     expect([news(), host.pendingTimers()]).toEqual([[], []]);
     expect(releases()).toEqual(['c cancelled', 'b cancelled', 'a cancelled']);
+  });
+
+  it('takes in one whose start is asked for, who is answered when all have started', async () => {
+    const { host, worker, crew, fell, trip, news, statuses, upstream, b } = await group('one_for_all');
+    trip(upstream);
+    const request = watch(crew.startChild(worker('y', { dependsOn: upstream })));
+    await host.settle();
+    await fell(b, 'crash');
+    expect([request.now, statuses()]).toMatchObject([
+      'pending',
+      { a: 'held', b: 'held', c: 'held', y: 'held' },
+    ]);
+    await host.advance(OPEN_MS);
+    expect([news(), request.now]).toMatchObject([['+a2', '+b2', '+c2', '+y1'], { path: 'root/crew/y' }]);
+  });
+
+  it('holds nobody longer than it may be, also where one who started is recycled and waits with the rest', async () => {
+    const rig = createHoldRig();
+    const upstream = rig.breaker('upstream');
+    const options = { dependsOn: upstream, holdMaxMs: 5_000 };
+    const [a, b] = [rig.worker('a', options), rig.worker('b', options)];
+    const crew = supervisor('crew', { children: [a, b], strategy: 'one_for_all', backoff: false });
+    await rig.start(rig.supervise([upstream, crew]));
+    const breaker = rig.system.get(upstream);
+    rig.trip(upstream);
+    await rig.fell(b, 'crash');
+    const stop = rig.system.events.on('actor.started', () => {
+      stop();
+      breaker.isolate();
+    });
+    await rig.host.advance(OPEN_MS);
+    expect([rig.news(), rig.statuses()['b']]).toEqual([['+a2'], 'held']);
+    const recycled = watch(rig.system.get(crew).recycleChild('a'));
+    await rig.host.advance(3_999);
+    expect([rig.news(), rig.statuses()]).toMatchObject([['-a2'], { a: 'held', b: 'held' }]);
+    // b has been held since the crash, a for less.
+    await rig.host.advance(1);
+    expect([rig.news(), recycled.now]).toEqual([['+a3', '+b2'], 'restarted']);
+    const told = (type: 'held' | 'released') => rig.told(`supervisor.child.${type}`).length;
+    expect(told('released')).toBe(told('held'));
   });
 
   it('keeps nobody else from the breaker while it waits for a straggler of its own', async () => {

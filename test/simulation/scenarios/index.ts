@@ -1,6 +1,7 @@
 /** All scenarios, by name. Those with a greater share are run more often by `npm run sim`. */
 import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
+import { hold } from './hold.ts';
 import { kernel } from './kernel.ts';
 import { poolAlone } from './pool.ts';
 import { processWorkers } from './processes.ts';
@@ -19,4 +20,5 @@ export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly shar
   { scenario: poolAlone as AnyScenario, share: 4 },
   { scenario: breaker as AnyScenario, share: 4 },
   { scenario: supervision as AnyScenario, share: 3 },
+  { scenario: hold as AnyScenario, share: 3 },
 ];
