@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { compareFresh, describeMismatch, shrink } from '../test/conformance/otp/live-comparison.ts';
+import { divergencesOf } from '../test/conformance/otp/releases.ts';
 import { FLAVOURS } from '../test/conformance/otp/script-generator.ts';
 
 /** Mismatches that are made small; one cause shows often. */
@@ -40,7 +41,9 @@ const main = async (): Promise<void> => {
   for (const mismatch of mismatches.slice(0, SHOWN))
     process.stdout.write(`${describeMismatch(await shrink(mismatch))}\n`);
   const seconds = Math.round((Date.now() - began) / 1_000);
-  const report = { otp: release, seed, runs, mismatches: mismatches.length, concurrent, open, seconds };
+  const divergences = divergencesOf(release).map(({ what }) => what);
+  const found = { mismatches: mismatches.length, concurrent, open, divergences };
+  const report = { otp: release, seed, runs, ...found, seconds };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   if (mismatches.length > 0) process.exitCode = 1;
 };

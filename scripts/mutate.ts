@@ -15,6 +15,8 @@ const COPIED = ['src', 'actors', 'scripts', 'test', 'package.json', 'tsconfig.js
 /** Recorded scripts, among them the random ones of each kind. */
 const RECORDED = 'test/conformance/otp/recorded-traces.test.ts';
 const TESTS = [RECORDED, 'test/otp', 'test/supervision'];
+/** Measures how supervision scales; says nothing of what it does. */
+const MEASURED = '**/supervisor-suite-scaling.test.ts';
 /** Tests that have not ended by then do not end: a livelock counts as caught. */
 const TIMEOUT_MS = 90_000;
 const UNUSABLE = 2;
@@ -27,7 +29,8 @@ interface Verdict {
 
 /** Whether the tests pass on the copy; with `by`, the recorded random scripts of that kind alone. */
 const judge = (copy: string, by?: Mutation['by']): Verdict => {
-  const tests = by === undefined ? TESTS : [RECORDED, '-t', `random scripts .*: ${by}`];
+  const tests =
+    by === undefined ? [...TESTS, '--exclude', MEASURED] : [RECORDED, '-t', `random scripts .*: ${by}`];
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...tests, '--bail', '1', '--reporter', 'dot'],

@@ -219,32 +219,6 @@ describe('supervisor_SUITE, the API', () => {
     await host.runUntil(system.shutdown());
     expect(system.whereis('name of root/a')).toBeUndefined();
   });
-
-  it.each([2_000])('count_children, scale_start_stop_many_children: %i children', async (many) => {
-    const { host, system, worker } = stage();
-    const handle = await host.runUntil(system.start(dynamicSupervisor('d', { template: worker('t') })));
-    for (let i = 0; i < many; i++) void handle.startChild(`k${i}`);
-    await host.settle();
-    expect(await later(host, handle.countChildren())).toEqual({
-      specs: 1,
-      active: many,
-      supervisors: 0,
-      workers: many,
-    });
-    await host.runUntil(system.shutdown());
-    expect(system.tree()).toEqual([]);
-  });
-
-  it('do_not_save_start_parameters_for_temporary_children, simple_one_for_one_corruption: an ended child is forgotten', async () => {
-    const { host, system, worker } = stage();
-    const tree = dynamicSupervisor('d', { template: worker('t', { restart: 'temporary' }) });
-    const handle = await host.runUntil(system.start(tree));
-    await host.runUntil(handle.startChild('k', { large: true }));
-    system.exit({ path: 'd/k' } as never, 'kill');
-    await host.settle();
-    expect(handle.child('k')).toBeUndefined();
-    expect(await later(host, handle.childSpec('k'))).toBe('ERR_CHILD_NOT_FOUND');
-  });
 });
 
 describe('beyond OTP: a restart budget of its own', () => {

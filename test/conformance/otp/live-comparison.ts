@@ -4,10 +4,11 @@
  */
 import fc from 'fast-check';
 import { runOnErlang } from './erlang.ts';
+import { judgeAgainst } from './releases.ts';
 import { parseScript, type Script, type ScriptNode, type ScriptOp } from './script-format.ts';
 import { FLAVOURS, type Flavour, scriptsOf } from './script-generator.ts';
 import { runScript, type Trace } from './script-runner.ts';
-import { type Difference, judge } from './trace-comparison.ts';
+import type { Difference } from './trace-comparison.ts';
 
 export interface Mismatch {
   readonly script: Script;
@@ -33,7 +34,7 @@ export const compareScripts = async (given: readonly Script[]): Promise<Comparis
   let concurrent = 0;
   let open = 0;
   for (const [i, script] of given.entries()) {
-    const verdict = judge(script, traces[i] as Trace, await runScript(script));
+    const verdict = judgeAgainst(release, script, [traces[i] as Trace, await runScript(script)]);
     concurrent += verdict.concurrent;
     if (verdict.openFrom !== undefined) open += 1;
     if (verdict.difference !== undefined) mismatches.push({ script, difference: verdict.difference });

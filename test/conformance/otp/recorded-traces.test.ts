@@ -91,6 +91,9 @@ describe('a malformed script', () => {
     ['ops[0].op', JSON.stringify({ ...script, ops: [{ op: 'explode' }] })],
     ['ops[0].path', JSON.stringify({ ...script, ops: [{ op: 'kill' }] })],
     ['ops[0].s', JSON.stringify({ ...script, ops: [{ op: 'advance', s: 0.5 }] })],
+    ['ops[0].ops[1].op', JSON.stringify({ ...script, ops: [together('kill', 'link')] })],
+    ['held[0][1].op', JSON.stringify({ ...script, held: [[{ op: 'which_children' }, { op: 'kill' }]] })],
+    ['held[0][0].sup', JSON.stringify({ ...script, held: [[{ op: 'count_children', sup: 'root' }]] })],
     ['ops[0].spec.id', JSON.stringify({ ...script, ops: [{ op: 'start_child', sup: 'root', spec: {} }] })],
   ])('is refused by its field: %s', (field, line) => {
     const refused = ((): unknown => {
@@ -121,6 +124,10 @@ describe('a malformed script', () => {
     ).toEqual([1, 3]);
     expect(status).toBe(2);
   });
+
+  function together(...ops: string[]): object {
+    return { op: 'together', ops: ops.map((op) => ({ op, path: 'root/w' })) };
+  }
 
   function withChild(fields: object): object {
     return { ...tree, children: [{ ...worker, ...fields }] };
