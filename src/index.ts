@@ -40,7 +40,14 @@ export {
 export { describeReason, type ExitReason, errorIn, isClean } from './kernel/reason.ts';
 export { isRef, type Ref, toRef } from './kernel/ref.ts';
 export { type ServerHandle, type ServerOptions, server } from './kernel/server.ts';
-export { type Backoff, isSpec, type RestartBudget, type Spec, type SpecOptions } from './kernel/spec.ts';
+export {
+  type Backoff,
+  type Dependable,
+  isSpec,
+  type RestartBudget,
+  type Spec,
+  type SpecOptions,
+} from './kernel/spec.ts';
 export { createSystem, type System, type SystemOptions } from './kernel/system.ts';
 export { drawTree, type TreeNode } from './kernel/tree.ts';
 export * from './recovery/index.ts';

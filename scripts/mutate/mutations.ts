@@ -14,6 +14,8 @@ const DYNAMIC = 'src/supervision/dynamic-supervisor.ts';
 const SHARED = 'src/supervision/supervision.ts';
 const CHILD = 'src/supervision/child.ts';
 const GROUP = 'src/supervision/waiting-group.ts';
+const HOLD = 'src/supervision/hold.ts';
+const GATE = 'src/supervision/breaker-gate.ts';
 const LIMIT = 'src/supervision/restart-limit.ts';
 const STEPS = 'src/supervision/child-steps.ts';
 const RULES = 'src/supervision/child-rules.ts';
@@ -259,5 +261,53 @@ export const MUTATIONS: readonly Mutation[] = [
     from: 'this.#orders.push({ begin, request });',
     to: 'if (this.#current === undefined || request !== undefined) this.#orders.push({ begin, request });',
     by: 'several faults',
+  },
+  {
+    what: 'what befalls a child while its breaker is open is counted',
+    file: SHARED,
+    from: 'if (this.isCutOff(child)) {',
+    to: 'if (child === undefined) {',
+  },
+  {
+    what: 'a hold never lasts too long',
+    file: HOLD,
+    from: "() => this.#release('expired')",
+    to: '() => undefined',
+  },
+  {
+    what: 'held children start all at once',
+    file: GATE,
+    from: 'this.#line.delete(waiter) || this.probes',
+    to: 'this.#line.delete(waiter) && waiter === undefined',
+  },
+  {
+    what: 'a turn at a breaker is kept for good',
+    file: GATE,
+    from: '      this.#turn = undefined;\n',
+    to: '',
+  },
+  {
+    what: 'nobody hears of the end of a breaker',
+    file: GATE,
+    from: ', this.#place.onGone(review)]',
+    to: ']',
+  },
+  {
+    what: 'a hold outlives its supervisor',
+    file: HOLD,
+    from: 'holder.context.onEnd(() => this.#abandon())',
+    to: 'holder.context.onEnd(() => undefined)',
+  },
+  {
+    what: 'a group is held in part',
+    file: GROUP,
+    from: '(other) => members.has(other) && !begun.has(other)',
+    to: '(other) => other === child',
+  },
+  {
+    what: 'a boot does not look at breakers',
+    file: STATIC,
+    from: 'if (this.#isHeldAtBoot(child)) {',
+    to: 'if (child === undefined) {',
   },
 ];

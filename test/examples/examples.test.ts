@@ -32,6 +32,12 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /\{ to: 2, be: 2, or: 1, not: 1 \}\nhello, troupe\n\[ 0, 1, 4, 9, 16 \]\nERR_JOB_FAILED KeyError\n$/,
   ],
   '08-simulate.mjs': [/careful: 300 runs, 0 failures/, /careless: nobody passes unpaid, after push\n$/],
+  '09-hold.mjs': [
+    /^feed held/,
+    /○ feed {2}server · held/,
+    /feed released half_opened/,
+    /● upstream {2}breaker · closed.*\n└─ ● feed {2}server\n$/,
+  ],
   '20-policies.mjs': [
     /attempt 1 failed\nthe price of today/,
     /open after 4 failures/,

@@ -2,7 +2,7 @@
  * Each property finds the bug that it is there for: bugs are planted by patching prototypes while a test runs, and the scenario
  * must report the property that names them.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OpenResources } from '../../src/application/open-resources.ts';
 import { Cell } from '../../src/kernel/cell.ts';
 import { ActorContextOfCell } from '../../src/kernel/context.ts';
@@ -14,12 +14,12 @@ import { BreakerCore } from '../../src/resilience/breaker-core.ts';
 import { OpenWait } from '../../src/resilience/open-wait.ts';
 import { Child } from '../../src/supervision/child.ts';
 import { RestartLimit } from '../../src/supervision/restart-limit.ts';
-import { simulate } from '../../src/testing/simulate.ts';
 import { SimulatedProcess } from '../../src/testing/simulated-process.ts';
 import { Desk } from '../../src/work/desk.ts';
 import { Dispatch } from '../../src/work/dispatch.ts';
 import { FairLine } from '../../src/work/fair-line.ts';
 import { PoolWorker } from '../../src/work/pool-worker.ts';
+import { found, type Method, plant, takeBackAfterEach } from './planting.ts';
 import { breaker } from './scenarios/breaker.ts';
 import type { AnyScenario } from './scenarios/index.ts';
 import { kernel } from './scenarios/kernel.ts';
@@ -29,39 +29,7 @@ import { recoveryAlone } from './scenarios/recovery.ts';
 import { service } from './scenarios/service.ts';
 import { supervision } from './scenarios/supervision.ts';
 
-type Method = (this: never, ...args: never[]) => unknown;
-
-const undo: (() => void)[] = [];
-afterEach(() => {
-  for (const back of undo.splice(0)) back();
-});
-
-/** Puts `make(original)` in the place of a method or a getter. */
-const plant = (
-  owner: { readonly prototype: object },
-  name: string,
-  make: (original: Method) => unknown,
-): void => {
-  const { prototype } = owner;
-  const was = Object.getOwnPropertyDescriptor(prototype, name);
-  if (was === undefined) throw new Error(`nothing is called ${name}`);
-  const now =
-    was.get === undefined
-      ? { ...was, value: make(was.value as Method) }
-      : { ...was, get: make(was.get as Method) as () => unknown };
-  Object.defineProperty(prototype, name, now);
-  undo.push(() => Object.defineProperty(prototype, name, was));
-};
-
-/** The properties that a campaign reports; the first failure ends it. */
-const found = async (scenario: AnyScenario, runs = 400): Promise<string> => {
-  try {
-    await simulate(scenario, { runs, directory: false, shrinkRuns: 0, repeatOneIn: 0 });
-    return 'nothing';
-  } catch (error) {
-    return String((error as { data?: { property?: unknown } }).data?.property ?? error);
-  }
-};
+takeBackAfterEach();
 
 const RUN = supervision as AnyScenario;
 

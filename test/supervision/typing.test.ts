@@ -4,6 +4,7 @@ import { resource } from '../../src/application/resource.ts';
 import { actor } from '../../src/kernel/actor.ts';
 import { server } from '../../src/kernel/server.ts';
 import type { Spec } from '../../src/kernel/spec.ts';
+import { circuitBreaker } from '../../src/resilience/circuit-breaker-spec.ts';
 import { type DynamicSupervisorHandle, dynamicSupervisor } from '../../src/supervision/dynamic-supervisor.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
 import type { SupervisorHandle } from '../../src/supervision/supervisor-handle.ts';
@@ -18,6 +19,23 @@ const compiles = {
     const tree = supervisor('root', { strategy: 'rest_for_one', children: [worker, inner] });
     expectTypeOf(tree).toEqualTypeOf<Spec<SupervisorHandle>>();
     expectTypeOf(dynamicSupervisor('crowd')).toEqualTypeOf<Spec<DynamicSupervisorHandle>>();
+  },
+
+  dependencies: () => {
+    const breaker = circuitBreaker('upstream');
+    const logic = server({ init: () => ({}) });
+    actor('one', logic, { dependsOn: breaker, holdMaxMs: 1_000 });
+    actor('several', logic, { dependsOn: [breaker, breaker.as('other')] });
+    supervisor('s', { children: [], dependsOn: breaker });
+    dynamicSupervisor('d', { dependsOn: [breaker] });
+    // @ts-expect-error only on breakers
+    actor('wrong', logic, { dependsOn: worker });
+    // @ts-expect-error only on specs
+    actor('wrong', logic, { dependsOn: 'upstream' });
+    // @ts-expect-error times are numbers
+    actor('wrong', logic, { dependsOn: breaker, holdMaxMs: '60s' });
+    // @ts-expect-error a breaker waits for no other
+    circuitBreaker('wrong', { dependsOn: breaker });
   },
 
   options: () => {
