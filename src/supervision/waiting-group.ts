@@ -140,13 +140,9 @@ export class Group {
     }
   }
 
-  /** The culprit is not to be tried again: the rest start without it, or, where there is no backoff, stay stopped as OTP's do. */
+  /** The culprit is not to be tried again: the rest start without it; where there is no backoff they are stopped already, as OTP's. */
   *#leaveOut({ culprit, members }: UnfinishedGroup): Procedure {
     members.delete(culprit);
-    if (culprit.backoff !== false) {
-      yield* this.#start(members);
-      return;
-    }
-    leaveStopped(members);
+    if (culprit.backoff !== false) yield* this.#start(members);
   }
 }

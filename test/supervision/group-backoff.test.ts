@@ -35,6 +35,24 @@ describe('a group with backoff', () => {
     expect(await status()).toMatchObject({ b: 'running', c: 'running', d: 'running' });
   });
 
+  it('starts without a culprit whose termination was asked for while it failed to start', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const failing = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    const { host, fell, news, status, handle, b } = await group('rest_for_one', { b: ['ok', failing] });
+    await fell(b, 'crash');
+    await host.advance(100);
+    const terminated = handle.terminateChild('b');
+    await host.settle();
+    expect(news()).toEqual([]);
+    fail(new Error('no start of b'));
+    await host.runUntil(terminated);
+    await host.settle();
+    expect(news()).toEqual(['+c2', '+d2']);
+    expect(await status()).toEqual({ a: 'running', b: 'undefined', c: 'running', d: 'running' });
+  });
+
   it('takes in another that fails meanwhile, and waits the longer of the two delays', async () => {
     const { host, fell, news, a, c } = await group('rest_for_one');
     await fell(a, 'crash');
