@@ -511,6 +511,24 @@ export const ERRORS = {
     '{where} has {limit} subscriptions already',
     'Something subscribes again and again without unsubscribing: give it an owner.',
   ),
+  ERR_DEAD_LETTERS_BUSY: entry(
+    'BusError',
+    'not_started',
+    'the dead letters in {directory} are being replayed',
+    'One replay at a time, so that their order holds; await the other.',
+  ),
+  ERR_DEAD_LETTERS_CLOSED: entry(
+    'BusError',
+    'not_started',
+    'the dead letters in {directory} were closed',
+    'Their owner ends; nothing is kept there any more.',
+  ),
+  ERR_DEAD_LETTERS_FULL: entry(
+    'BusError',
+    'not_started',
+    'the dead letters in {directory} have no room: at most {limit} bytes',
+    'Replay or delete what is there, allow more, or let the oldest go.',
+  ),
   ERR_DELIVERY_TIMEOUT: entry(
     'BusError',
     'unknown',

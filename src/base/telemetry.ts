@@ -146,6 +146,8 @@ export interface EventMap {
   'bus.handler.overdue': { path: string; topic: string; subscription: string; timeoutMs: number };
   'bus.subscription.ended': { path: string; subscription: string; why: string };
   'bus.closed': { path: string; dropped: number; hanging: readonly string[] };
+  'outbox.dead_lettered': { path: string; topic: string; letter: number; attempts: number; error: unknown };
+  'outbox.replayed': { path: string; delivered: number; left: number };
   'lock.granted': {
     path: string;
     key: string;

@@ -11,6 +11,15 @@ export {
   type Topics,
 } from './bus.ts';
 export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
+export {
+  type DeadLetter,
+  type DeadLetters,
+  type DeadLettersOptions,
+  type DeadLettersReport,
+  type NewLetter,
+  openDeadLetters,
+  type Replay,
+} from './dead-letters.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -24,6 +33,14 @@ export type {
   LockTicket,
 } from './lock-store.ts';
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
+export {
+  createOutbox,
+  type Outbox,
+  type OutboxOptions,
+  type OutboxReport,
+  type Outgoing,
+  type Send,
+} from './outbox.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
 export type { BusEvent, BusOverflow, DeliveryContext, SubscriptionReport } from './subscription.ts';

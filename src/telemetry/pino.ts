@@ -91,6 +91,8 @@ const LEVELS: Readonly<Record<EventType, Level>> = {
   'bus.handler.overdue': 'warn',
   'bus.subscription.ended': 'debug',
   'bus.closed': 'info',
+  'outbox.dead_lettered': 'warn',
+  'outbox.replayed': 'info',
   'lock.granted': 'trace',
   'lock.released': 'trace',
   'lock.refused': 'info',

@@ -1,0 +1,122 @@
+/**
+ * What leaves the service: events of a bus, sent to the outside under policies, and kept as dead letters where that fails.
+ *
+ * Invariant: every event it takes is delivered, or kept, or told of as an error of its subscription; one at a time, in the order
+ * in which they were published. It sends no letter of its own accord: `replay` is asked for.
+ */
+import { check, fits, fn, integer, object, resolveOptions, text } from '../base/options.ts';
+import type { Awaitable } from '../kernel/logic.ts';
+import type { CallContext } from '../resilience/call.ts';
+import { createCircuitBreaker } from '../resilience/circuit-breaker.ts';
+import type { Policy } from '../resilience/policy.ts';
+import { createRetry } from '../resilience/retry.ts';
+import { wrap } from '../resilience/wrap.ts';
+import type { Bus, Subscription } from './bus.ts';
+import type { DeadLetters, Replay } from './dead-letters.ts';
+import type { Matching } from './topic.ts';
+
+/** An event on its way out. */
+export interface Outgoing<P = unknown> {
+  readonly topic: string;
+  readonly payload: P;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Sends one event; it resolves when the other side has it. */
+export type Send<P = unknown> = (event: Outgoing<P>, call: CallContext) => Awaitable<unknown>;
+
+export interface OutboxOptions<P = unknown> {
+  /** Where what fails is kept. */
+  readonly deadLetters: DeadLetters;
+  /** Names it. Default: the pattern. */
+  readonly name?: string;
+  /** Guards each sending. Default: a retry of 3 attempts (1 s doubling to 30 s, ± 25 %) around a circuit breaker. */
+  readonly policy?: Policy;
+  /** How many events may wait; publishers then wait for room. Default 1,000. */
+  readonly capacity?: number;
+  /** Sent, and kept, along with the event: a trace, a tenant. Default: none. */
+  readonly headers?: (payload: P, topic: string) => Readonly<Record<string, string>>;
+}
+
+export interface OutboxReport {
+  readonly name: string;
+  readonly sent: number;
+  readonly deadLettered: number;
+  readonly waiting: number;
+  readonly letters: number;
+}
+
+export interface Outbox {
+  readonly subscription: Subscription;
+  /** Sends the dead letters again, in order, under the same policy; stops at the first that fails. */
+  replay(options?: { readonly limit?: number; readonly signal?: AbortSignal }): Promise<Replay>;
+  inspect(): OutboxReport;
+}
+
+const FIELDS = {
+  deadLetters: object<DeadLetters>('a store of dead letters'),
+  name: text,
+  policy: fits<Policy>('a policy', (value) => typeof (value as Policy | null)?.execute === 'function'),
+  capacity: integer(1),
+  headers: fn<NonNullable<OutboxOptions['headers']>>(),
+} as const;
+
+/**
+ * Sends what is published under a pattern to the outside; what was injected stays here.
+ *
+ * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_BUS_CLOSED
+ */
+export const createOutbox = <M extends object, P extends string>(
+  bus: Bus<M>,
+  pattern: P,
+  { send, ...options }: OutboxOptions<M[Matching<M, P>]> & { readonly send: Send<M[Matching<M, P>]> },
+): Outbox => {
+  const where = `outbox ${String(pattern)}`;
+  check(where, 'send', fn(), send);
+  const resolved = resolveOptions(where, options, FIELDS, { name: pattern as string, capacity: 1_000 });
+  const deadLetters = check(where, 'deadLetters', FIELDS.deadLetters, resolved.deadLetters);
+  const { name, capacity, policy = defaultPolicy(name), headers = () => NO_HEADERS } = resolved;
+  const counts = { sent: 0, deadLettered: 0 };
+  const attempt = async (event: Outgoing, tries: { count: number }): Promise<void> => {
+    await policy.execute((call) => {
+      tries.count += 1;
+      return (send as Send)(event, call);
+    });
+    counts.sent += 1;
+  };
+  const deliver = async (payload: unknown, topic: string): Promise<void> => {
+    const event: Outgoing = { topic, payload, headers: headers(payload as never, topic) };
+    const tries = { count: 0 };
+    try {
+      await attempt(event, tries);
+    } catch (error) {
+      const attempts = tries.count;
+      const letter = await deadLetters.add({ ...event, error, attempts });
+      counts.deadLettered += 1;
+      bus.events.emit('outbox.dead_lettered', { path: name, topic, letter, attempts, error });
+    }
+  };
+  const subscription = bus.subscribe(
+    pattern,
+    ((payload: unknown, { topic }: { topic: string }) => deliver(payload, topic)) as never,
+    { name, capacity, overflow: 'block', origin: 'local', timeoutMs: Number.POSITIVE_INFINITY },
+  );
+  return {
+    subscription,
+    replay: async (bounds) => {
+      const replay = await deadLetters.replay((letter) => attempt(letter, { count: 0 }), bounds);
+      bus.events.emit('outbox.replayed', { path: name, delivered: replay.delivered, left: replay.left });
+      return replay;
+    },
+    inspect: () => ({
+      name,
+      ...counts,
+      waiting: subscription.report().depth,
+      letters: deadLetters.inspect().letters,
+    }),
+  };
+};
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+const defaultPolicy = (name: string): Policy => wrap(createRetry({ name }), createCircuitBreaker({ name }));
