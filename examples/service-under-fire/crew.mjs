@@ -164,7 +164,7 @@ export const startService = async ({ folder, upstreamPort, worker, entry = file(
     const ended = `the service ended with ${signal ?? `exit code ${code}`} before it was ready`;
     throw new StartFailed([`${ended}; the end of its log, ${folder.logPath}:`, ...lines].join('\n'));
   });
-  const { port } = await limited(
+  const { port, explorer } = await limited(
     Promise.race([ready, early]),
     START_LIMIT_MS,
     `the service was not ready; its log is ${folder.logPath};`,
@@ -173,6 +173,8 @@ export const startService = async ({ folder, upstreamPort, worker, entry = file(
   return {
     pid: child.pid,
     address: { host: '127.0.0.1', port },
+    /** Where to watch it and drive it; what stands behind the # lets in whoever has it. */
+    explorer,
     /** Lines of JSON that it printed, the last one being its report when it stopped. */
     said,
     /** Resolves when it has ended and its output is read: exit code or signal, and when. */

@@ -7,6 +7,7 @@
 import process from 'node:process';
 import { pino } from 'pino';
 import { application, childProcess, circuitBreaker, pool, recovery, resource, supervisor } from 'troupe';
+import { explorer } from 'troupe/explorer';
 import { logTo } from 'troupe/pino';
 import { createDocuments } from './documents.mjs';
 import { Front } from './front.mjs';
@@ -44,7 +45,9 @@ const recover = recovery('recovery', {
   budgets: { criticalMs: 10_000 },
   retryBackoff: { baseMs: 200, maxMs: 2_000 },
 });
-const tree = supervisor('under-fire', { children: [prices, documents, recover] });
+// First, so that it ends last and shows how the others do.
+const view = explorer({ commands: true });
+const tree = supervisor('under-fire', { children: [view, prices, documents, recover] });
 
 const log = resource('log', {
   open: ({ app }) => logTo(app.events, { logger: pino(pino.destination({ fd: 2, sync: true })) }),
@@ -77,7 +80,8 @@ const front = resource('front', {
       ready: () => ({ ok: app.health().ready, notReady: app.health().notReady }),
       blockLoop: faults === '1' ? holdLoop : undefined,
     });
-    console.log(JSON.stringify({ ready: true, port: await server.listen() }));
+    const { url } = app.get(view);
+    console.log(JSON.stringify({ ready: true, port: await server.listen(), explorer: url }));
     return server;
   },
   drain: (server) => server.drain(),

@@ -4,7 +4,7 @@
  * Invariants: synchronous, and it never throws: it is called when nothing can be trusted any more. Nobody else can read
  * the file, and none that is there is overwritten. The folder holds at most {@link FILES_KEPT} recordings.
  */
-import { mkdirSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -36,7 +36,8 @@ export const writeRecording = (
   try {
     const { pid, versions } = process;
     const recording = recordingOf(system, { ...about, pid, node: versions.node });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // Not with its parents: below /proc Node never returns from that, and this runs where nothing may hang.
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
     const name = about.name.replace(/[^\w.]+/g, '_').slice(0, 80);
     const path = join(folder, `troupe-${name}-${pid}-${Math.round(recording.writtenAt)}.json`);
     writeFileSync(path, `${JSON.stringify(recording)}\n`, { mode: 0o600, flag: 'wx' });

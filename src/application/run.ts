@@ -29,6 +29,7 @@ export interface RunOptions {
   readonly exitGraceMs?: number;
   /**
    * Where the flight recorder's file goes when the root gave up, the start failed, or the exit is forced; `false` writes none.
+   * The folder is made if its parent is there.
    * `troupe explore <file>` opens it. Default: the folder `troupe-<user>` in the system's temporary folder.
    */
   readonly recordings?: string | false;

@@ -87,6 +87,8 @@ export const LIMITS = Object.freeze({
   heartbeatMs: 5_000,
   /** Entries of a journal in one frame. */
   journalEntries: 200,
+  /** What a stalled reader may cost, bytes: one frame, beside what the sockets hold. */
+  outboxBytes: 1_024 * 1_024,
   /** How long a reader may take nothing before its stream is ended, ms. */
   stallMs: 60_000,
   /** Streams at once; beyond: 429. */
