@@ -9,6 +9,7 @@ export default defineConfig({
     pino: 'src/telemetry/pino.ts',
     testing: 'src/testing/index.ts',
     explorer: 'src/explorer/index.ts',
+    cli: 'src/cli.ts',
   },
   format: ['esm'],
   target: 'es2022',
