@@ -4,6 +4,7 @@
  *
  * Invariant: a phase only moves forward.
  */
+import { NO_DEADLINE } from '../base/deadline.ts';
 import type { Timer } from '../base/host.ts';
 import { type AsyncScope, runOwned } from './async-context.ts';
 import type { Cell } from './cell.ts';
@@ -16,6 +17,7 @@ import type { ExitReason } from './reason.ts';
 import { createRef, type Ref } from './ref.ts';
 import type * as relations from './relations.ts';
 import type { Runnable } from './scheduler.ts';
+import { Seldom } from './seldom.ts';
 
 export const STARTING = 0;
 export const RUNNING = 1;
@@ -52,15 +54,6 @@ export abstract class CellState implements Runnable {
   scheduled = false;
   /** Counts what this incarnation handled; a call remembers the turn in which it was made. */
   turn = 0;
-  trapExit = false;
-  children: Set<Cell> | undefined = undefined;
-  relations: relations.Relations | undefined = undefined;
-  timers: Set<Timer> | undefined = undefined;
-  names: Set<string> | undefined = undefined;
-  /** What others hold for it, each let go of when it ends. */
-  holdings: Set<(reason: ExitReason) => void> | undefined = undefined;
-  stopReason: ExitReason | undefined = undefined;
-  stopDeadline = Number.POSITIVE_INFINITY;
   lastMessage: string | undefined = undefined;
   phase = STARTING;
   outcome: 'starting' | 'ignored' | 'started' = 'starting';
@@ -71,23 +64,10 @@ export abstract class CellState implements Runnable {
   orders: Run[] | undefined = undefined;
   /** A handler is running (or was, when the incarnation ended). */
   busy = false;
-  /** A stop was asked for from outside: whoever did it decides what comes after. */
-  toldToStop = false;
-  suspended = false;
-  /** A stop was asked for while a handler ran; it goes on when that settles. */
-  pendingStop = false;
   current: Mail | undefined = undefined;
-  deferred: Set<Call> | undefined = undefined;
   outgoing: Call | undefined = undefined;
-  /** Set by an init that cleans up after itself when it is told to stop (a supervisor's): it then ends the start. */
-  abortInit: (() => void) | undefined = undefined;
-  /** That was told to stop: a second stop only shortens its time. */
-  initAborted = false;
-  /** Its init proceeds in turns of the kernel only (a supervisor's): it ends with the incarnation, straggling nowhere. */
-  conducted = false;
-  allowance: Timer | undefined = undefined;
-  idle: Timer | undefined = undefined;
-  controller: AbortController | undefined = undefined;
+  /** What few incarnations ever have: an idle actor should cost little. */
+  #seldom: Seldom | undefined = undefined;
 
   constructor(place: PlaceOfActor, parent: Cell | undefined, observer: Observer | undefined) {
     this.place = place;
@@ -100,6 +80,156 @@ export abstract class CellState implements Runnable {
   abstract readonly whole: Cell;
 
   abstract activate(budget: number): number;
+
+  /** Made with the first of what it holds. */
+  get seldom(): Seldom {
+    this.#seldom ??= new Seldom();
+    return this.#seldom;
+  }
+
+  get trapExit(): boolean {
+    return this.#seldom?.trapExit ?? false;
+  }
+
+  set trapExit(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.trapExit = value;
+  }
+
+  get children(): Set<Cell> | undefined {
+    return this.#seldom?.children;
+  }
+
+  set children(value: Set<Cell> | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.children = value;
+  }
+
+  get relations(): relations.Relations | undefined {
+    return this.#seldom?.relations;
+  }
+
+  set relations(value: relations.Relations | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.relations = value;
+  }
+
+  get timers(): Set<Timer> | undefined {
+    return this.#seldom?.timers;
+  }
+
+  set timers(value: Set<Timer> | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.timers = value;
+  }
+
+  get names(): Set<string> | undefined {
+    return this.#seldom?.names;
+  }
+
+  set names(value: Set<string> | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.names = value;
+  }
+
+  get holdings(): Set<(reason: ExitReason) => void> | undefined {
+    return this.#seldom?.holdings;
+  }
+
+  set holdings(value: Set<(reason: ExitReason) => void> | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.holdings = value;
+  }
+
+  get stopReason(): ExitReason | undefined {
+    return this.#seldom?.stopReason;
+  }
+
+  set stopReason(value: ExitReason | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.stopReason = value;
+  }
+
+  get stopDeadline(): number {
+    return this.#seldom?.stopDeadline ?? NO_DEADLINE;
+  }
+
+  set stopDeadline(value: number) {
+    if (value !== NO_DEADLINE || this.#seldom !== undefined) this.seldom.stopDeadline = value;
+  }
+
+  get toldToStop(): boolean {
+    return this.#seldom?.toldToStop ?? false;
+  }
+
+  set toldToStop(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.toldToStop = value;
+  }
+
+  get suspended(): boolean {
+    return this.#seldom?.suspended ?? false;
+  }
+
+  set suspended(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.suspended = value;
+  }
+
+  get pendingStop(): boolean {
+    return this.#seldom?.pendingStop ?? false;
+  }
+
+  set pendingStop(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.pendingStop = value;
+  }
+
+  get deferred(): Set<Call> | undefined {
+    return this.#seldom?.deferred;
+  }
+
+  set deferred(value: Set<Call> | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.deferred = value;
+  }
+
+  get abortInit(): (() => void) | undefined {
+    return this.#seldom?.abortInit;
+  }
+
+  set abortInit(value: (() => void) | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.abortInit = value;
+  }
+
+  get initAborted(): boolean {
+    return this.#seldom?.initAborted ?? false;
+  }
+
+  set initAborted(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.initAborted = value;
+  }
+
+  get conducted(): boolean {
+    return this.#seldom?.conducted ?? false;
+  }
+
+  set conducted(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.conducted = value;
+  }
+
+  get allowance(): Timer | undefined {
+    return this.#seldom?.allowance;
+  }
+
+  set allowance(value: Timer | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.allowance = value;
+  }
+
+  get idle(): Timer | undefined {
+    return this.#seldom?.idle;
+  }
+
+  set idle(value: Timer | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.idle = value;
+  }
+
+  get controller(): AbortController | undefined {
+    return this.#seldom?.controller;
+  }
+
+  set controller(value: AbortController | undefined) {
+    if (value !== undefined || this.#seldom !== undefined) this.seldom.controller = value;
+  }
 
   /** Has a turn been asked for by anyone, and may it be taken? */
   get runnable(): boolean {
