@@ -7,6 +7,9 @@ import { LATE_OPEN_MS } from '../../src/application/open-resources.ts';
 import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
 import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
 import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
+import { EXPLORER_DEFAULTS } from '../../src/explorer/explorer.ts';
+import { LIMITS as EXPLORER_LIMITS } from '../../src/explorer/protocol.ts';
+import { FACTS_KEPT } from '../../src/kernel/flight-recorder.ts';
 import { BACKOFF_DEFAULTS, BUDGET_EXCEEDED, SPEC_DEFAULTS } from '../../src/kernel/spec.ts';
 import { STOP_TIMEOUT_MS } from '../../src/kernel/system.ts';
 import { BUDGET_DEFAULTS, RECOVERY_DEFAULTS } from '../../src/recovery/recovery-options.ts';
@@ -108,6 +111,13 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'rate limit `algorithm`': RATE_LIMIT_DEFAULTS.algorithm,
   'rate limit `queueLimit`': RATE_LIMIT_DEFAULTS.queueLimit,
   'rate limit `maxWaitMs`': RATE_LIMIT_DEFAULTS.maxWaitMs,
+  'facts that the flight recorder keeps': FACTS_KEPT,
+  'explorer `port`': EXPLORER_DEFAULTS.port,
+  'explorer `host`': EXPLORER_DEFAULTS.host,
+  'explorer `commands`': EXPLORER_DEFAULTS.commands,
+  'explorer `refreshMs`': EXPLORER_DEFAULTS.refreshMs,
+  'streams of one explorer': EXPLORER_LIMITS.streams,
+  'a stream whose reader takes nothing, ms': EXPLORER_LIMITS.stallMs,
   'single-flight `timeoutMs`': SINGLE_FLIGHT_DEFAULTS.timeoutMs,
   'hedge `delayMs`': HEDGE_DEFAULTS.delayMs,
   'hedge `minimumCalls`': HEDGE_DEFAULTS.minimumCalls,
