@@ -1,7 +1,26 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { defineConfig } from 'tsup';
 
-export default defineConfig({
+/** The explorer's page: one script, one style sheet and one document, without a reference to anything elsewhere. */
+const page = defineConfig({
+  entry: { page: 'src/explorer/page/main.tsx' },
+  outDir: 'dist/explorer-page',
+  format: ['esm'],
+  target: 'es2022',
+  platform: 'browser',
+  splitting: false,
+  minify: true,
+  clean: true,
+  dts: false,
+  noExternal: [/./],
+  tsconfig: 'src/explorer/page/tsconfig.json',
+  onSuccess: async () => {
+    for (const name of ['index.html', 'page.css', 'icon.svg'])
+      await copyFile(`src/explorer/page/${name}`, `dist/explorer-page/${name}`);
+  },
+});
+
+const library = defineConfig({
   entry: {
     index: 'src/index.ts',
     resilience: 'src/resilience/index.ts',
@@ -16,7 +35,8 @@ export default defineConfig({
   platform: 'node',
   splitting: true,
   sourcemap: true,
-  clean: true,
+  // The page is built beside it, at the same time.
+  clean: ['!explorer-page', '!explorer-page/**'],
   dts: true,
   external: ['xstate', 'pino', 'fast-check', 'vitest'],
   // What ships beside the code; `src/work/assets.ts` finds it there.
@@ -25,3 +45,5 @@ export default defineConfig({
     await copyFile('src/work/sdk/troupe_worker.py', 'dist/python/troupe_worker.py');
   },
 });
+
+export default [library, page].flat();

@@ -181,7 +181,7 @@ const entryPoints = (root: string): string[] => {
   visitAll(parse('tsup.config.ts', readFileSync(config, 'utf8')).ast, (node) => {
     if (!ts.isPropertyAssignment(node) || node.name.getText() !== 'entry') return;
     visitAll(node.initializer, (inner) => {
-      if (ts.isStringLiteralLike(inner) && inner.text.endsWith('.ts')) entries.push(inner.text);
+      if (ts.isStringLiteralLike(inner) && /\.tsx?$/.test(inner.text)) entries.push(inner.text);
     });
   });
   return entries;

@@ -45,7 +45,7 @@ export type Rule = (tree: Tree) => readonly Violation[];
 const FOLDERS = ['actors', 'bench', 'examples', 'property-tests', 'scripts', 'src', 'test'];
 /** What tools put there. */
 const SKIPPED = new Set(['node_modules', 'dist', '__pycache__', '__snapshots__']);
-const PARSED = /\.(?:ts|mts|js|mjs)$/;
+const PARSED = /\.(?:tsx?|mts|js|mjs)$/;
 
 const walk = (root: string, folder: string): string[] =>
   readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
