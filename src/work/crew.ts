@@ -16,22 +16,17 @@ import type { ActorContext } from '../kernel/logic.ts';
 import { describeReason, type ExitReason } from '../kernel/reason.ts';
 import { type Backoff, createSpec } from '../kernel/spec.ts';
 import { boundedMs, exponentialMs } from '../resilience/backoff.ts';
+import { CrashRecord } from './crash-record.ts';
 import type { Desk } from './desk.ts';
 import type { DeskKeeper } from './desk-keeper.ts';
-import {
-  type ReplaceOptions,
-  type ResolvedPoolOptions,
-  resolveReplace,
-  type SizeRange,
-} from './pool-options.ts';
+import type { ReplaceOptions, ResolvedPoolOptions, SizeRange } from './pool-options.ts';
 import { crashInWords } from './pool-refusals.ts';
 import { PoolWorker } from './pool-worker.ts';
 import { ReadyWait } from './ready-wait.ts';
-import { Replacement } from './replacement.ts';
-import { Scaling } from './scaling.ts';
+import { Renewal } from './renewal.ts';
+import { Sizing } from './sizing.ts';
 import { type Recruiter, type Seat, Staff } from './staff.ts';
 import { workerLogic } from './worker-actor.ts';
-import { isSuspicious } from './worker-end.ts';
 import type { WorkerKind } from './worker-port.ts';
 import type { WorkerOwner } from './worker-roles.ts';
 
@@ -54,12 +49,12 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   readonly #context: ActorContext;
   readonly #desk: Desk;
   readonly #staff: Staff;
-  readonly #scaling: Scaling;
+  readonly #sizing: Sizing;
+  readonly #renewal: Renewal;
+  readonly #crashes: CrashRecord;
   readonly #runner;
   readonly #stopListening: () => void;
   #lost: Seat | undefined;
-  #lastCrashAt = Number.NEGATIVE_INFINITY;
-  #lastCrash: TroupeError | undefined;
   #hired = 0;
   #probeTimer: Timer | undefined;
   #closing = false;
@@ -69,11 +64,6 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   #drainTimer: Timer | undefined;
   #tellDrained: (() => void) | undefined;
   readonly #readyWait: ReadyWait;
-  #replacement: Replacement | undefined;
-  #replacementTimer: Timer | undefined;
-  #generation = 0;
-  /** What is back in use where the new kind cannot start. */
-  #oldKinds: readonly WorkerKind[] = [];
   /** What workers that are gone were there and were busy, ms. */
   #pastLivedMs = 0;
   #pastBusyMs = 0;
@@ -86,7 +76,9 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#context = context;
     this.#desk = desk;
     this.#staff = new Staff(this, settings.size, settings.kinds);
-    this.#scaling = new Scaling(this.host, settings.scaling, this.#scaled());
+    this.#sizing = new Sizing(this, desk, this.#staff);
+    this.#renewal = new Renewal(this, this.#staff);
+    this.#crashes = new CrashRecord(this, desk);
     this.#readyWait = new ReadyWait(this.host, this.path, () => this.workers.filter(({ fit }) => fit).length);
     this.#runner = new ChartRunner({
       chart,
@@ -131,7 +123,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   get closing(): boolean {
-    return this.#closing;
+    return this.#closing || this.#ended;
   }
 
   get workers(): readonly PoolWorker[] {
@@ -139,7 +131,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   get lastCrash(): TroupeError | undefined {
-    return this.#lastCrash;
+    return this.#crashes.last;
   }
 
   /** Whether jobs are let in, and at least one worker is there to do them. */
@@ -163,7 +155,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#desk.begin(this);
     this.#runner.start();
     if (this.settings.start === 'lazy') this.#staff.wanted = 0;
-    this.#watchDemand();
+    this.#sizing.watchDemand();
     this.#staff.fill();
   }
 
@@ -179,33 +171,12 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     if (this.#ended || this.#closing) return;
     this.#staff.resize(size);
     this.events.emit('pool.resized', { path: this.path, ...size });
-    this.#watchDemand();
-    this.#scaling.changed();
+    this.#sizing.changed();
     this.#readyWait.look();
   }
 
-  /** @throws ERR_POOL_DRAINING, ERR_POOL_REPLACE_FAILED: another one is under way; ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
   replaceAll(options: ReplaceOptions | undefined): Promise<void> {
-    const { path } = this;
-    const { kinds, atOnce, timeoutMs } = resolveReplace(`replacement of pool ${path}`, options);
-    for (const kind of kinds ?? []) kind.verify?.();
-    if (this.#ended || this.#closing) throw createError('ERR_POOL_DRAINING', { pool: path });
-    if (this.#replacement !== undefined)
-      throw createError('ERR_POOL_REPLACE_FAILED', { pool: path, why: 'another replacement is under way' });
-    const { workers } = this;
-    this.#generation += 1;
-    const replacement = new Replacement(this.#replaced(), this.#generation, atOnce);
-    this.#replacement = replacement;
-    this.#oldKinds = this.#staff.kinds;
-    if (kinds !== undefined) this.#staff.kinds = kinds;
-    this.events.emit('pool.replacement.began', { path, workers: workers.length });
-    if (timeoutMs < NO_DEADLINE) {
-      this.#replacementTimer = this.host.timer(timeoutMs, 'pool replacement', () =>
-        this.#endReplacement(`it took longer than ${timeoutMs} ms`),
-      );
-    }
-    this.#stepReplacement();
-    return replacement.promise;
+    return this.#renewal.begin(options);
   }
 
   ready(workers: number | undefined, untilMs: number): Promise<void> {
@@ -214,9 +185,9 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     if (this.#staff.wanted < count) {
       this.#staff.wanted = count;
       this.#staff.fill();
-      this.#scaling.changed();
+      this.#sizing.changed();
     }
-    return this.#readyWait.until(count, untilMs, () => this.#lastCrash);
+    return this.#readyWait.until(count, untilMs, () => this.#crashes.last);
   }
 
   drain(untilMs: number, reason: ExitReason): Promise<void> {
@@ -251,9 +222,9 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   end(reason: ExitReason): void {
     this.#ended = true;
     this.#runner.stop();
-    this.#scaling.stop();
+    this.#sizing.stop();
     this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
-    this.#endReplacement('the pool has ended');
+    this.#renewal.end('the pool has ended');
     this.#stopListening();
     this.#cancelProbe();
     this.#drainTimer?.cancel();
@@ -277,8 +248,8 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
       events.emit('pool.worker.started', { path, worker: worker.id, pid: worker.pid, startMs });
     this.#send({ type: 'worker.started', probe });
     if (this.#ended) return;
-    if (this.state !== 'degraded') this.#staff.fill();
-    this.#stepReplacement();
+    if (this.#desk.admission !== 'refuse_crash_loop') this.#staff.fill();
+    this.#renewal.step();
   }
 
   available(worker: PoolWorker): void {
@@ -293,7 +264,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
 
   /** Why a worker that is given back should go, if it should. */
   worn(worker: PoolWorker): string | undefined {
-    return this.#replacement?.takes(worker) === true ? 'replaced' : undefined;
+    return this.#renewal.takes(worker) ? 'replaced' : undefined;
   }
 
   gone(worker: PoolWorker): void {
@@ -307,9 +278,9 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#pastBusyMs += worker.busyMs;
     this.#desk.dispatch.gone(worker);
     if (this.#ended) return;
-    if (crashed) this.#countCrash(seat, worker);
+    if (crashed) this.#crashes.count(seat, worker);
     else seat.failures = 0;
-    this.#judgeReplacement(worker);
+    this.#renewal.gone(worker);
     this.#lost = seat;
     const { crashesInRow: crashes, waiting } = this.#desk;
     this.#send({
@@ -320,7 +291,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
       limit: this.settings.crashLoop.crashes,
       waiting,
     });
-    this.#stepReplacement();
+    this.#renewal.step();
     this.#tellIfGone();
   }
 
@@ -333,120 +304,12 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   demand(): void {
-    if (!this.#closing) this.#scaling.demand();
-  }
-
-  // ── sizes ─────────────────────────────────────────────────────────────────────────────────
-
-  /** Where no more workers could ever be started, nobody need say that he waits. */
-  #watchDemand(): void {
-    this.#desk.watchesDemand = this.#staff.wanted < this.#staff.size.max;
-  }
-
-  #scaled() {
-    const crew = this;
-    const { dispatch } = this.#desk;
-    return {
-      get size() {
-        return crew.size;
-      },
-      get wanted() {
-        return crew.wanted;
-      },
-      set wanted(count: number) {
-        crew.#staff.wanted = count;
-      },
-      get starting() {
-        return crew.#staff.starting;
-      },
-      get startsAtOnce() {
-        return crew.startsAtOnce;
-      },
-      get waiting() {
-        return crew.#desk.waiting;
-      },
-      get delayMs() {
-        const { first } = dispatch.lines.common;
-        return first === undefined ? 0 : crew.host.monotonic() - first.waitsFrom;
-      },
-      get serves() {
-        return !dispatch.paused && crew.#desk.admission !== 'refuse_crash_loop';
-      },
-      get idleMs() {
-        const { last } = dispatch.idle;
-        return last === undefined ? undefined : crew.host.monotonic() - last.restsSince;
-      },
-      grown: () => crew.#grown(),
-      shrunk: () => crew.#shrunk(),
-    };
-  }
-
-  #grown(): void {
-    const { path, wanted: workers } = this;
-    this.events.emit('pool.grown', { path, workers, waiting: this.#desk.waiting });
-    this.#watchDemand();
-    this.#staff.fill();
-  }
-
-  #shrunk(): void {
-    const { path, wanted: workers } = this;
-    const coldest = this.#desk.dispatch.idle.last;
-    if (coldest === undefined) return;
-    this.#watchDemand();
-    this.events.emit('pool.shrunk', { path, workers, worker: coldest.id });
-    coldest.retire('scaled_down');
+    if (!this.#closing) this.#sizing.demand();
   }
 
   #serve(serving: boolean): void {
     this.#desk.dispatch.paused = !serving;
     if (serving && this.#desk.watchesDemand) this.demand();
-  }
-
-  // ── replacement ───────────────────────────────────────────────────────────────────────────
-
-  #replaced() {
-    const crew = this;
-    return {
-      get workers() {
-        return crew.workers;
-      },
-      get wanted() {
-        return crew.wanted;
-      },
-      get present() {
-        return crew.#staff.present;
-      },
-    };
-  }
-
-  #stepReplacement(): void {
-    if (this.#replacement?.step() === true) this.#concludeReplacement(undefined);
-  }
-
-  /** A new one that never came to anything says that none of them would. */
-  #judgeReplacement(worker: PoolWorker): void {
-    const replacement = this.#replacement;
-    if (replacement === undefined) return;
-    if (worker.generation < replacement.generation) replacement.count += 1;
-    else if (worker.crashed && worker.info === undefined)
-      this.#endReplacement(`${worker.id} could not start`, worker.crashError());
-  }
-
-  #endReplacement(why: string, cause?: TroupeError): void {
-    const replacement = this.#replacement;
-    if (replacement === undefined) return;
-    if (cause !== undefined) this.#staff.kinds = this.#oldKinds;
-    const error = createError('ERR_POOL_REPLACE_FAILED', { pool: this.path, why }, { cause, stack: false });
-    this.#concludeReplacement(error);
-    replacement.fail(error);
-  }
-
-  #concludeReplacement(error: TroupeError | undefined): void {
-    const replaced = this.#replacement?.count ?? 0;
-    this.#replacement = undefined;
-    this.#replacementTimer?.cancel();
-    const facts = { path: this.path, replaced };
-    this.events.emit('pool.replacement.ended', error === undefined ? facts : { ...facts, error });
   }
 
   // ── what the chart asks for ───────────────────────────────────────────────────────────────
@@ -455,46 +318,26 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     if (!this.#ended) this.#runner.send(event);
   }
 
-  #countCrash(seat: Seat, worker: PoolWorker): void {
-    const now = this.host.monotonic();
-    if (now - this.#lastCrashAt >= this.settings.crashLoop.forgetMs) this.#desk.crashesInRow = 0;
-    this.#lastCrashAt = now;
-    this.#lastCrash = worker.crashError();
-    this.#desk.crashesInRow += 1;
-    const proven = worker.jobsSucceeded > 0 || worker.livedMs >= this.settings.replaceBackoff.stableMs;
-    seat.failures = proven ? 1 : seat.failures + 1;
-    this.#taint(seat, worker);
-  }
-
-  /** Its place stays empty for a while, where it died as one does of something poisonous; but not the last one. */
-  #taint(seat: Seat, worker: PoolWorker): void {
-    const { taintMs } = this.settings.recycle;
-    const isLast = !this.workers.some(({ over }) => !over);
-    if (taintMs === 0 || isLast || worker.end === undefined || !isSuspicious(worker.end, worker.killed))
-      return;
-    seat.taintedUntil = this.host.monotonic() + taintMs;
-    const how = worker.describeEnd();
-    this.events.emit('pool.place.tainted', { path: this.path, worker: worker.id, how, taintMs });
-  }
-
   #replace(): void {
     const seat = this.#lost;
     if (seat === undefined) return;
     const { replaceBackoff } = this.settings;
     const longestMs = replaceDelayMs(replaceBackoff, seat.failures);
-    const backoffMs = replaceBackoff.jitter === 'full' ? this.#jittered(longestMs) : longestMs;
+    const isJittered = longestMs > 0 && replaceBackoff.jitter === 'full';
+    const backoffMs = isJittered ? this.host.random.next() * longestMs : longestMs;
     const delayMs = Math.max(backoffMs, seat.taintedUntil - this.host.monotonic(), 0);
     this.#staff.refill(seat, delayMs, (fire) => this.host.timer(delayMs, 'worker replacement', fire));
-  }
-
-  #jittered(ms: number): number {
-    return ms === 0 ? 0 : this.host.random.next() * ms;
   }
 
   recruit(seat: Seat, kind: WorkerKind): PoolWorker {
     const { startTimeoutMs, closeGraceMs } = this.settings;
     this.#hired += 1;
-    const plan = { id: `worker-${this.#hired}`, kind, seat: seat.index, generation: this.#generation };
+    const plan = {
+      id: `worker-${this.#hired}`,
+      kind,
+      seat: seat.index,
+      generation: this.#renewal.generation,
+    };
     const worker = new PoolWorker(plan, this);
     seat.worker = worker;
     const spec = createSpec(worker.id, workerLogic(worker), {
@@ -532,7 +375,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
 
   #announceDegraded(): void {
     const { crashesInRow: crashes } = this.#desk;
-    const lastCrash = crashInWords(this.#lastCrash);
+    const lastCrash = crashInWords(this.#crashes.last);
     const retryAfterMs = this.#desk.retryAfterMs(this.host.monotonic());
     this.events.emit('pool.degraded', { path: this.path, crashes, retryAfterMs, lastCrash });
   }
@@ -540,8 +383,8 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   #closeWorkers(): void {
     this.#closing = true;
     this.#drainTimer?.cancel();
-    this.#scaling.stop();
-    this.#endReplacement('the pool is closing');
+    this.#sizing.stop();
+    this.#renewal.end('the pool is closing');
     this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
     this.#staff.holdAll();
     for (const worker of this.workers) worker.dismiss('pool_closed');

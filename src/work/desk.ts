@@ -269,7 +269,7 @@ export class Desk implements TicketDesk, DispatchDesk, SessionDesk<PoolWorker> {
 
   leaseOver(lease: WorkerLease): void {
     this.#leases -= 1;
-    this.leaseWatch.remove(lease);
+    if (this.leaseWatch.isOn) this.leaseWatch.remove(lease);
     if (this.watchesWork) this.#tellIfDone();
   }
 

@@ -27,25 +27,30 @@ const LONGEST = 2 ** 31;
 export class Histogram {
   readonly #counts = new Float64Array((DOUBLINGS + 1) * PARTS);
   #count = 0;
+  /** Of these, those that took any time. */
+  #timed = 0;
   #sum = 0;
   #max = 0;
 
   record(durationMs: number): void {
-    const duration = durationMs > 0 ? durationMs : 0;
     this.#count += 1;
-    this.#sum += duration;
-    if (duration > this.#max) this.#max = duration;
-    const at = indexOf(duration * MICROSECONDS);
+    // Mostly nobody waits; also what is no duration counts as none.
+    if (!(durationMs > 0)) return;
+    this.#timed += 1;
+    this.#sum += durationMs;
+    if (durationMs > this.#max) this.#max = durationMs;
+    const at = indexOf(durationMs * MICROSECONDS);
     this.#counts[at] = (this.#counts[at] as number) + 1;
   }
 
   /** The duration that this part of all does not exceed, within the bucket's width; 0 without any. */
   quantile(part: number): number {
     const wanted = Math.ceil(part * this.#count);
-    let seen = 0;
+    let seen = this.#count - this.#timed;
+    if (seen >= wanted) return 0;
     for (let at = 0; at < this.#counts.length; at++) {
       seen += this.#counts[at] as number;
-      if (seen >= wanted && seen > 0) return Math.min(this.#max, middleOf(at) / MICROSECONDS);
+      if (seen >= wanted) return Math.min(this.#max, middleOf(at) / MICROSECONDS);
     }
     return 0;
   }

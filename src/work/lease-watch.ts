@@ -26,6 +26,8 @@ interface Entry {
 const UNREF = { unref: true };
 
 export class LeaseWatch {
+  /** Whether anybody looks at all; where not, nothing need be told to it. */
+  readonly isOn: boolean;
   readonly #host: Host;
   readonly #afterMs: number;
   readonly #tell: (held: HeldLease, heldMs: number) => void;
@@ -36,12 +38,8 @@ export class LeaseWatch {
   constructor(host: Host, afterMs: number, tell: (held: HeldLease, heldMs: number) => void) {
     this.#host = host;
     this.#afterMs = afterMs;
+    this.isOn = afterMs < Number.POSITIVE_INFINITY;
     this.#tell = tell;
-  }
-
-  /** Whether anybody looks at all; where not, nothing need be told to it. */
-  get isOn(): boolean {
-    return this.#afterMs < Number.POSITIVE_INFINITY;
   }
 
   get held(): readonly HeldLease[] {

@@ -50,7 +50,7 @@ export class Scaling {
     if (this.#growTimer !== undefined) return;
     const { wanted, size, waiting, starting, serves } = this.#scaled;
     if (wanted >= size.max || waiting <= starting || !serves) return;
-    // Below its least it is not worth waiting, and nobody waits for a pool of none to have worked off its queue.
+    // Below its least it is not worth waiting, and a pool of none never works its queue off.
     if (wanted < Math.max(1, size.min)) this.#grow(1);
     else this.#armGrowth(this.#settings.growAfterMs);
   }

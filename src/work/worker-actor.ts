@@ -69,7 +69,7 @@ const startWorker = (context: ActorContext, worker: PoolWorker): Promise<Behavio
         resolve(actor);
       },
       gone: () => {
-        if (starting) reject(worker.startError());
+        if (starting) reject(worker.crashError());
         else actor.workerGone();
       },
     };

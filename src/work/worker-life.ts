@@ -26,8 +26,23 @@ export interface LifeSubject {
   closePort(): void;
   killPort(): void;
   retire(): void;
+  /** `transition` is good only until it returns. */
   moved(transition: Moved, inStateMs: number): void;
 }
+
+/** What befalls a worker, but for a missed check, which carries its figures. One object each: two are on the way of every job. */
+export const WORKER_EVENTS = {
+  portReady: { type: 'port.ready' },
+  leaseTaken: { type: 'lease.taken' },
+  leaseReturned: { type: 'lease.returned' },
+  workDoubted: { type: 'work.doubted' },
+  checkPassed: { type: 'check.passed' },
+  closeWanted: { type: 'close.wanted' },
+  killWanted: { type: 'kill.wanted' },
+  portBroke: { type: 'port.broke' },
+  portLost: { type: 'port.lost' },
+  portEnded: { type: 'port.ended' },
+} as const satisfies Readonly<Record<string, PoolWorkerEvent>>;
 
 const chart = compileChart(poolWorkerMachine);
 
@@ -45,6 +60,13 @@ export class WorkerLife {
   #why = '';
   #now = 0;
   #metadata: TransitionMetadata | undefined = undefined;
+  /** The last transition; one for all, as two are on the way of every job. */
+  readonly #moved: { -readonly [K in keyof Moved]: Moved[K] } = {
+    from: '',
+    to: '',
+    reason: '',
+    metadata: undefined,
+  };
 
   constructor(subject: LifeSubject, now: number) {
     this.#subject = subject;
@@ -110,7 +132,11 @@ export class WorkerLife {
     const to = regionsOf(after).lifecycle;
     this.#before = after;
     if (from === to) return;
-    const moved = { from, to, reason: this.#why, metadata: this.#metadata };
+    const moved = this.#moved;
+    moved.from = from;
+    moved.to = to;
+    moved.reason = this.#why;
+    moved.metadata = this.#metadata;
     this.#subject.moved(moved, this.#history.note(moved, this.#now));
   }
 }

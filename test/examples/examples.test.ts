@@ -48,6 +48,12 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
     /\[ 'done', 'ERR_LOAD_SHED', 'done', 'ERR_LOAD_SHED' \]\n$/,
   ],
+  '32-pool.mjs': [
+    /grown to 4 workers; the urgent one was early: true/,
+    /ann has visited the same worker 4 times/,
+    /streamed 1 2 3 4 5/,
+    /accepted 35 succeeded 35/,
+  ],
 };
 
 const numbered = readdirSync(`${root}examples`).filter(

@@ -4,6 +4,7 @@ import { breaker } from './breaker.ts';
 import { hold } from './hold.ts';
 import { kernel } from './kernel.ts';
 import { poolAlone } from './pool.ts';
+import { poolSizes } from './pool-sizes.ts';
 import { processWorkers } from './processes.ts';
 import { recoveryAlone } from './recovery.ts';
 import { service } from './service.ts';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly shar
   { scenario: service as AnyScenario, share: 6 },
   { scenario: recoveryAlone as AnyScenario, share: 3 },
   { scenario: poolAlone as AnyScenario, share: 4 },
+  { scenario: poolSizes as AnyScenario, share: 3 },
   { scenario: breaker as AnyScenario, share: 4 },
   { scenario: supervision as AnyScenario, share: 3 },
   { scenario: hold as AnyScenario, share: 3 },
