@@ -556,7 +556,7 @@ export const ERRORS = {
   ERR_LOCK_OWNER_ENDED: entry(
     'LockError',
     'not_started',
-    '{where}: {owner} ended while it waited for {key}',
+    '{where}: {owner} has ended and gets {key} no more',
     'It left the line with all else that it had; nothing to do.',
   ),
   ERR_LOCK_QUEUE_FULL: entry(

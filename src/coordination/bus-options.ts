@@ -1,9 +1,9 @@
 /** What a bus and its subscriptions can be given, and what holds where nothing was. */
 import { NO_DEADLINE } from '../base/deadline.ts';
 import type { Host } from '../base/host.ts';
-import { fits, integer, msOrInfinity, object, oneOf, text } from '../base/options.ts';
+import { fits, fn, integer, msOrInfinity, object, oneOf, text } from '../base/options.ts';
 import type { EventStream } from '../base/telemetry.ts';
-import type { BusOverflow } from './subscription.ts';
+import type { BusEvent, BusOverflow, DropWhy } from './subscription.ts';
 
 export interface SubscribeOptions {
   /** Names it in reports and errors. Default: the pattern. */
@@ -21,6 +21,8 @@ export interface SubscribeOptions {
   readonly maxHanging?: number;
   /** Publishers that may wait for room; further events are dropped. Default 1,000. */
   readonly maxBlocked?: number;
+  /** Told of each event that is dropped, in the turn in which it is; for those who must not lose any. */
+  readonly onDrop?: (event: BusEvent, why: DropWhy) => void;
   /** Ends the subscription when it ends (an actor's context, a scope), or groups it for `unsubscribeAll`. */
   readonly owner?: unknown;
   /** Ends the subscription when it aborts. */
@@ -84,6 +86,7 @@ export const SUBSCRIBE_FIELDS = {
     (value) => (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null),
   ),
   signal: object<AbortSignal>('an AbortSignal'),
+  onDrop: fn<NonNullable<SubscribeOptions['onDrop']>>(),
   origin: oneOf('all', 'local'),
 } as const;
 

@@ -226,10 +226,17 @@ export class TopicBus implements SubscriptionHome {
     await this.close();
   }
 
-  dropped({ plan }: Subscriber, { topic }: BusEvent, why: DropWhy): void {
+  dropped(subscriber: Subscriber, event: BusEvent, why: DropWhy): void {
+    const { onDrop, name } = subscriber.plan;
+    const { topic } = event;
     this.#counts.dropped += 1;
-    if (!this.events.active) return;
-    this.events.emit('bus.event.dropped', { path: this.name, topic, subscription: plan.name, why });
+    if (this.events.active)
+      this.events.emit('bus.event.dropped', { path: this.name, topic, subscription: name, why });
+    try {
+      onDrop?.(event, why);
+    } catch (error) {
+      subscriber.fail(event, error);
+    }
   }
 
   failed({ plan }: Subscriber, { topic }: BusEvent, error: unknown): void {
@@ -324,6 +331,8 @@ export class TopicBus implements SubscriptionHome {
     resolved.signal?.throwIfAborted();
     const subscriber = new Subscriber(this, { ...resolved, pattern, deliver, pulls: ended !== undefined });
     const release = bind(subscriber, resolved.owner, resolved.signal);
+    // Its owner had ended before: so has the subscription.
+    if (!subscriber.active) return subscriber;
     this.#entries.set(subscriber, {
       subscriber,
       pattern: new Pattern(pattern),
@@ -385,12 +394,13 @@ const settleAll = async (waits: readonly Promise<void>[]): Promise<void> => {
 
 /** Ends a subscription with its owner and its signal; returns what stops listening to them. */
 const bind = (subscriber: Subscriber, owner: unknown, signal: AbortSignal | undefined): (() => void) => {
-  const listener = { aborted: () => subscriber.end('unsubscribed') };
-  if (signal !== undefined) listenToAbort(signal, listener);
   const { onEnd } = (typeof owner === 'object' && owner !== null ? owner : {}) as {
     onEnd?: (release: () => void) => () => void;
   };
+  // First what may throw: nothing must be left listening then.
   const unhook = onEnd?.call(owner, () => subscriber.end('unsubscribed'));
+  const listener = { aborted: () => subscriber.end('unsubscribed') };
+  if (signal !== undefined && subscriber.active) listenToAbort(signal, listener);
   return () => {
     if (signal !== undefined) unlistenToAbort(signal, listener);
     unhook?.();

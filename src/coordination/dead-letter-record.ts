@@ -48,7 +48,8 @@ export const decodeSegment = (bytes: Buffer): ReadSegment => {
   while (bytes.length - at >= HEAD_BYTES) {
     const length = bytes.readUInt32BE(at);
     const end = at + HEAD_BYTES + length;
-    if (length > LARGEST_LETTER || end > bytes.length) break;
+    // No record is empty: zeros, which a file system may leave at the end of a file, are no records.
+    if (length === 0 || length > LARGEST_LETTER || end > bytes.length) break;
     const body = bytes.subarray(at + HEAD_BYTES, end);
     if (crc32(body) !== bytes.readUInt32BE(at + 4)) break;
     records.push({ record: JSON.parse(body.toString('utf8')) as LetterRecord, bytes: end - at });

@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path';
 import { createError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { integer, msOrInfinity, object, oneOf, resolveOptions, text } from '../base/options.ts';
+import { check, integer, msOrInfinity, object, oneOf, resolveOptions, text } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import type { Awaitable } from '../kernel/logic.ts';
 import {
@@ -143,6 +143,8 @@ class LetterDirectory implements DeadLetters {
   #dropped = 0;
   #closed = false;
   #replaying = false;
+  /** The end of the file in use may not be whole: nothing is written behind it. */
+  #spoilt = false;
   /** What touches files goes one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -164,16 +166,13 @@ class LetterDirectory implements DeadLetters {
     if (maxAgeMs < Number.POSITIVE_INFINITY) await this.expire();
   }
 
-  add({ topic, payload, error, attempts = 1, headers = {} }: NewLetter): Promise<number> {
+  async add({ topic, payload, error, attempts = 1, headers = {} }: NewLetter): Promise<number> {
+    check('a dead letter', 'topic', text, topic);
+    check('a dead letter', 'attempts', integer(0), attempts);
+    // As it is now, and as it will be read: whoever handed it over may change it while it waits for its turn.
+    const words = JSON.stringify({ topic, payload, error: wordsOf(error), attempts, headers });
     return this.#serial(async () => {
-      const letter: StoredLetter = {
-        topic,
-        payload,
-        error: wordsOf(error),
-        attempts,
-        headers,
-        at: this.#host.wall(),
-      };
+      const letter: StoredLetter = { ...JSON.parse(words), at: this.#host.wall() };
       const id = this.#next;
       const bytes = this.#encode({ kind: 'letter', id, letter });
       this.#next += 1;
@@ -314,6 +313,7 @@ class LetterDirectory implements DeadLetters {
       try {
         this.#file = await open(path, 'ax', 0o600);
         this.#segments.push({ path, bytes: 0, live: 0 });
+        this.#spoilt = false;
       } catch (error) {
         if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
         this.#next += 1;
@@ -324,7 +324,7 @@ class LetterDirectory implements DeadLetters {
 
   async #append(bytes: Buffer): Promise<Segment> {
     let segment = this.#segments.at(-1) as Segment;
-    if (segment.bytes > 0 && segment.bytes + bytes.length > this.#options.segmentBytes) {
+    if (this.#spoilt || (segment.bytes > 0 && segment.bytes + bytes.length > this.#options.segmentBytes)) {
       await this.#begin();
       segment = this.#segments.at(-1) as Segment;
     }
@@ -333,7 +333,8 @@ class LetterDirectory implements DeadLetters {
       await file.appendFile(bytes);
       if (this.#options.fsync === 'always') await file.datasync();
     } catch (error) {
-      // Half a record at the end would take the ones behind it along.
+      // Half a record at the end would take the ones behind it along: it goes, or nothing is written behind it.
+      this.#spoilt = true;
       await file.truncate(segment.bytes).catch(() => {});
       throw error;
     }
@@ -362,6 +363,8 @@ class LetterDirectory implements DeadLetters {
       if (first.live > 0 || (this.#file !== undefined && this.#segments.length === 1)) return;
       this.#segments.shift();
       await unlink(first.path);
+      // In this order also on the disk: a file that says what was deleted must not go before the one that it speaks of.
+      await this.#syncDirectory();
     }
   }
 

@@ -43,7 +43,7 @@ export {
 } from './outbox.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
-export type { BusEvent, BusOverflow, DeliveryContext, SubscriptionReport } from './subscription.ts';
+export type { BusEvent, BusOverflow, DeliveryContext, DropWhy, SubscriptionReport } from './subscription.ts';
 export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
 export type { Matching } from './topic.ts';
 export { withScope } from './with-scope.ts';

@@ -47,7 +47,12 @@ class Ticket implements LockTicket {
   }
 
   lose(why: LockLoss): void {
-    if (this.#over()) this.holder.lost(why);
+    if (this.phase !== HELD) return;
+    this.phase = OVER;
+    this.#timer?.cancel();
+    // Told before the next is granted: no two believe that they hold it.
+    this.holder.lost(why);
+    this.lane.free(this);
   }
 
   watch(): void {
@@ -101,9 +106,22 @@ class Lane {
     this.#serve();
   }
 
-  #fits({ mode, units }: LockClaim): boolean {
-    if (mode === 'shared') return this.#used === 0;
-    return this.#shared === 0 && this.#used + units <= this.store.permits;
+  /** Whether one that waits would be granted if those had left whom `gone` names. */
+  admits(ticket: Ticket, gone: (holder: LockHolder) => boolean): boolean {
+    for (const { holder } of this.line.before(ticket)) if (!gone(holder)) return false;
+    let used = 0;
+    let shared = 0;
+    for (const { holder, claim } of this.held) {
+      if (gone(holder)) continue;
+      if (claim.mode === 'shared') shared += 1;
+      else used += claim.units;
+    }
+    return this.#fits(ticket.claim, used, shared);
+  }
+
+  #fits({ mode, units }: LockClaim, used = this.#used, shared = this.#shared): boolean {
+    if (mode === 'shared') return used === 0;
+    return shared === 0 && used + units <= this.store.permits;
   }
 
   #grant(ticket: Ticket): void {
@@ -208,8 +226,15 @@ export class LocalLockStore implements LockStore {
     for (const { holder: other } of ticket.lane.line.before(ticket)) yield other;
   }
 
-  *keys(): Iterable<LockedKey> {
-    for (const { key, held, line } of this.#lanes.values()) {
+  admits(holder: LockHolder, gone: (holder: LockHolder) => boolean): boolean {
+    const ticket = this.#tickets.get(holder);
+    return ticket === undefined || ticket.phase !== WAITING || ticket.lane.admits(ticket, gone);
+  }
+
+  *keys(only?: string): Iterable<LockedKey> {
+    const lane = only === undefined ? undefined : this.#lanes.get(only);
+    const lanes = only === undefined ? this.#lanes.values() : lane === undefined ? [] : [lane];
+    for (const { key, held, line } of lanes) {
       yield {
         key,
         holders: Array.from(held, ({ holder }) => holder),

@@ -47,6 +47,8 @@ export interface LeaseHome {
   releaseFailed(lease: Claimed, error: unknown): void;
   /** Makes an owner of a lease that has none, so that what is claimed below it is of one line with it. */
   adopt(lease: Claimed): void;
+  /** The lease that its store is being told to release. */
+  freeing: Claimed | undefined;
 }
 
 export type LeaseEnd = 'released' | 'owner_ended' | 'holder_dead' | LockLoss;
@@ -97,6 +99,8 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
   grantedAtMs = 0;
   /** Leases of the same owner and key that stand on this one. */
   depth = 0;
+  /** What its store turned it away with. */
+  refusal: { readonly error: unknown } | undefined = undefined;
   #loss: TroupeError | undefined = undefined;
   #abort: LazyAbort | undefined = undefined;
   #asked = false;
@@ -139,6 +143,7 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
   }
 
   refused(error: unknown): void {
+    this.refusal = { error };
     this.#turnAway('store_failed', error);
   }
 
@@ -159,7 +164,10 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
 
   heartbeat(): Awaitable<boolean> {
     if (!this.held) return false;
-    return this.outer === undefined ? (this.ticket?.renew() ?? false) : this.outer.heartbeat();
+    if (this.outer !== undefined) return this.outer.heartbeat();
+    const renewed = this.ticket?.renew() ?? false;
+    if (!isThenable(renewed)) return this.#stillHeld(renewed);
+    return Promise.resolve(renewed).then((still) => this.#stillHeld(still));
   }
 
   release(): Awaitable<boolean> {
@@ -170,8 +178,7 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
     this.#asked = true;
     if (this.outer !== undefined) {
       this.#end('released');
-      this.outer.depth -= 1;
-      return this.outer.#asked && this.outer.depth === 0 ? this.outer.#free() : true;
+      return this.outer.#stepOff();
     }
     // Those that stand on it go first.
     return this.depth === 0 ? this.#free() : true;
@@ -190,9 +197,13 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
   revoke(why: 'owner_ended' | 'holder_dead'): void {
     if (!this.held) return;
     this.#loseAll(why);
-    if (this.outer !== undefined) return;
+    if (this.outer === undefined) this.abandon();
+    else quietly(this.outer.#stepOff());
+  }
+
+  /** Gives back what it has in the store. Nobody awaits that; a store that fails is told of all the same. */
+  abandon(): void {
     const freed = this.ticket?.release();
-    // Nobody awaits this one; a store that fails is told of all the same.
     if (isThenable(freed))
       Promise.resolve(freed).catch((error: unknown) => this.home.releaseFailed(this, error));
   }
@@ -206,22 +217,43 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
     if (this.held && !this.#asked) await this.release();
   }
 
+  /** The next holder of the key was granted while this one was being released: it has been released, then. */
+  passOn(): void {
+    this.#end('released');
+  }
+
+  /** One that stood on it is gone. */
+  #stepOff(): Awaitable<boolean> {
+    this.depth -= 1;
+    return this.#asked && this.depth === 0 && this.held ? this.#free() : true;
+  }
+
   #free(): Awaitable<boolean> {
+    this.home.freeing = this;
     const freed = this.ticket?.release() ?? false;
-    if (!isThenable(freed)) {
-      if (freed) this.#end('released');
-      return freed;
-    }
+    this.home.freeing = undefined;
+    if (!isThenable(freed)) return this.#freed(freed);
     return Promise.resolve(freed).then(
-      (did) => {
-        if (did) this.#end('released');
-        return did;
-      },
+      (did) => this.#freed(did),
       (cause: unknown) => {
+        // Whoever wants to may try again.
+        this.#asked = false;
         this.home.releaseFailed(this, cause);
         throw createError('ERR_LOCK_RELEASE_FAILED', { where: this.home.where, key: this.key }, { cause });
       },
     );
+  }
+
+  #freed(did: boolean): boolean {
+    if (did) this.#end('released');
+    else this.#stillHeld(false);
+    return did;
+  }
+
+  /** A store that says "no more" and told nobody: it expired there. */
+  #stillHeld(still: boolean): boolean {
+    if (!still) this.#loseAll('expired');
+    return still;
   }
 
   /** With those that stand on it. */
@@ -261,3 +293,8 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
     this.waitSource = undefined;
   }
 }
+
+/** Nobody awaits it; a failure was told of where it happened. */
+const quietly = (done: unknown): void => {
+  if (isThenable(done)) Promise.resolve(done).catch(() => {});
+};

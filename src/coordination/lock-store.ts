@@ -56,6 +56,11 @@ export interface LockStore {
   waiting(key: string): number;
   /** For whom a holder waits: those who hold the key, and those ahead in line. Absent: cycles are not found. */
   blockersOf?(holder: LockHolder): Iterable<LockHolder>;
-  /** The keys that are held or waited for, as far as this process knows. */
-  keys(): Iterable<LockedKey>;
+  /**
+   * Whether one that waits would be granted if those had left whom `gone` names. Of several permits any one may come free, so
+   * that a circle of waits need not be a deadlock; absent: every circle is taken for one.
+   */
+  admits?(holder: LockHolder, gone: (holder: LockHolder) => boolean): boolean;
+  /** The keys that are held or waited for, as far as this process knows; or `only` this one. */
+  keys(only?: string): Iterable<LockedKey>;
 }

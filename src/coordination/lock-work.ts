@@ -33,7 +33,15 @@ const afterSuccess = <T>(lease: Claimed, value: T): T | Promise<T> => {
   if (lease.loss !== undefined) throw lease.loss;
   if (!lease.held) return value;
   const released = lease.release();
-  return isThenable(released) ? Promise.resolve(released).then(() => value) : value;
+  return isThenable(released)
+    ? Promise.resolve(released).then(() => unlessLost(lease, value))
+    : unlessLost(lease, value);
+};
+
+/** Only when it was released is it known that it was held to the end. */
+const unlessLost = <T>({ loss }: Claimed, value: T): T => {
+  if (loss !== undefined) throw loss;
+  return value;
 };
 
 const afterFailure = (lease: Claimed, error: unknown): Promise<never> => {

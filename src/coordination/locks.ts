@@ -14,6 +14,7 @@ import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import { BoundedCall, type Bounds, isThenable, rejectLater } from '../resilience/call.ts';
 import { LocalLockStore } from './local-lock-store.ts';
+import { findCycle } from './lock-cycle.ts';
 import { Claimed, type LeaseEnd, type LeaseHome, type LockLease, type LockRefusal } from './lock-lease.ts';
 import {
   LOCK_FIELDS,
@@ -23,9 +24,9 @@ import {
   type LocksOptions,
   type LockWork,
 } from './lock-options.ts';
-import { findCycle, nameOfOwner, OwnerLocks } from './lock-owner.ts';
+import { nameOfOwner, OwnerLocks } from './lock-owner.ts';
 import { type LocksReport, ownerName, reportOf } from './lock-report.ts';
-import type { LockMode, LockStore } from './lock-store.ts';
+import type { LockClaim, LockMode, LockStore } from './lock-store.ts';
 import { runUnder } from './lock-work.ts';
 
 /** Locks in one owner's name. */
@@ -86,6 +87,7 @@ export class KeyedLocks implements Locks, LeaseHome {
   readonly #owners = new Map<unknown, OwnerLocks>();
   readonly #waiting = new Set<Claimed>();
   readonly #counts = { granted: 0, released: 0, refused: 0, lost: 0, releasesIgnored: 0 };
+  freeing: Claimed | undefined = undefined;
   #disposed = false;
 
   constructor(options: LocksOptions = {}) {
@@ -118,10 +120,8 @@ export class KeyedLocks implements Locks, LeaseHome {
       const asked = this.#resolve(options);
       const lease = this.#claim(key, asked);
       if (lease.held) return this.#run(lease, work, asked);
-      return new Promise<T>((resolve, reject) => {
-        lease.waiter = { granted: () => resolve(this.#run(lease, work, asked)), refused: reject };
-        this.#wait(lease, asked);
-      });
+      // In its caller's turn and context again, not in those of whoever released the lock.
+      return this.#line(lease, asked).then((granted) => this.#begin(granted, work, asked));
     } catch (error) {
       return rejectLater(error);
     }
@@ -131,11 +131,7 @@ export class KeyedLocks implements Locks, LeaseHome {
     try {
       const asked = this.#resolve(options);
       const lease = this.#claim(key, asked);
-      if (lease.held) return Promise.resolve(lease);
-      return new Promise((resolve, reject) => {
-        lease.waiter = { granted: resolve, refused: reject };
-        this.#wait(lease, asked);
-      });
+      return lease.held ? Promise.resolve(lease) : this.#line(lease, asked);
     } catch (error) {
       return rejectLater(error);
     }
@@ -186,6 +182,8 @@ export class KeyedLocks implements Locks, LeaseHome {
   }
 
   granted(lease: Claimed): void {
+    // What has been released is told before what was granted for it.
+    if (this.freeing?.key === lease.key) this.freeing.passOn();
     const waited = this.#waiting.delete(lease);
     this.#counts.granted += 1;
     lease.grantedAtMs = this.host.monotonic();
@@ -250,15 +248,55 @@ export class KeyedLocks implements Locks, LeaseHome {
     if (signal?.aborted === true) throw signal.reason;
     if (deadline <= this.#nowIf(deadline)) throw this.#overdue();
     const owner = asked.owner === undefined ? undefined : this.#ownerOf(asked.owner);
+    if (owner?.ended === true)
+      throw createError(
+        'ERR_LOCK_OWNER_ENDED',
+        { where: this.where, key, owner: owner.name },
+        { stack: false },
+      );
     const outer = owner?.holding(key);
     const watch = isAlive === undefined ? undefined : { isAlive, everyMs: ttlMs / ASKS_A_TTL };
     const lease = new Claimed(this, key, { mode, owner, outer, watch });
     if (outer !== undefined) this.#stand(lease, outer, asked);
-    else {
-      owner?.add(lease);
-      lease.ticket = this.#store.claim({ key, mode, units, ttlMs }, lease);
-    }
+    else this.#ask(lease, { key, mode, units, ttlMs });
     return lease;
+  }
+
+  #ask(lease: Claimed, claim: LockClaim): void {
+    const { owner } = lease;
+    owner?.add(lease);
+    try {
+      lease.ticket = this.#store.claim(claim, lease);
+    } catch (error) {
+      owner?.remove(lease);
+      throw error;
+    }
+    if (lease.refusal !== undefined) throw lease.refusal.error;
+    if (lease.loss === undefined) return;
+    // Whoever heard of the grant ended its owner.
+    lease.abandon();
+    throw lease.loss;
+  }
+
+  /** Settles when it is granted or refused. */
+  #line(lease: Claimed, asked: Asked): Promise<Claimed> {
+    return new Promise((resolve, reject) => {
+      lease.waiter = { granted: resolve, refused: reject };
+      this.#wait(lease, asked);
+    });
+  }
+
+  /** What it waited for is there; whether its caller still wants it is to be seen. */
+  #begin<T>(lease: Claimed, work: LockWork<T>, asked: Asked): Promise<T> {
+    const { loss } = lease;
+    if (loss !== undefined)
+      throw createError('ERR_LOCK_LOST', loss.data, { outcome: 'not_started', stack: false });
+    const { signal, deadline } = asked;
+    if (signal?.aborted !== true && deadline > this.#nowIf(deadline)) return this.#run(lease, work, asked);
+    const error = signal?.aborted === true ? signal.reason : this.#overdue();
+    return runUnder(lease, () => {
+      throw error;
+    });
   }
 
   /** A lease upon another of the same owner: it shares that one's token, and its fate. */
@@ -333,13 +371,13 @@ export class KeyedLocks implements Locks, LeaseHome {
     let known = this.#owners.get(owner);
     if (known === undefined) {
       known = new OwnerLocks(owner, () => this.#owners.delete(owner));
-      this.#owners.set(owner, known);
+      if (!known.ended) this.#owners.set(owner, known);
     }
     return known;
   }
 
   #holderOf(key: string): string {
-    for (const locked of this.#store.keys()) {
+    for (const locked of this.#store.keys(key)) {
       if (locked.key !== key) continue;
       const names = locked.holders.map((holder) => ownerName(holder as Claimed));
       return names.length === 0 ? 'nobody here' : names.join(', ');

@@ -2,17 +2,21 @@
  * What leaves the service: events of a bus, sent to the outside under policies, and kept as dead letters where that fails.
  *
  * Invariant: every event it takes is delivered, or kept, or told of as an error of its subscription; one at a time, in the order
- * in which they were published. It sends no letter of its own accord: `replay` is asked for.
+ * in which they were published. What still waits when the bus or the outbox closes is kept. It sends no letter of its own
+ * accord: `replay` is asked for.
  */
+import { createError } from '../base/errors.ts';
 import { check, fits, fn, integer, object, resolveOptions, text } from '../base/options.ts';
 import type { Awaitable } from '../kernel/logic.ts';
 import type { CallContext } from '../resilience/call.ts';
 import { createCircuitBreaker } from '../resilience/circuit-breaker.ts';
 import type { Policy } from '../resilience/policy.ts';
 import { createRetry } from '../resilience/retry.ts';
+import { createTimeout } from '../resilience/timeout.ts';
 import { wrap } from '../resilience/wrap.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { DeadLetters, Replay } from './dead-letters.ts';
+import type { BusEvent, DeliveryContext, DropWhy } from './subscription.ts';
 import type { Matching } from './topic.ts';
 
 /** An event on its way out. */
@@ -30,7 +34,10 @@ export interface OutboxOptions<P = unknown> {
   readonly deadLetters: DeadLetters;
   /** Names it. Default: the pattern. */
   readonly name?: string;
-  /** Guards each sending. Default: a retry of 3 attempts (1 s doubling to 30 s, ± 25 %) around a circuit breaker. */
+  /**
+   * Guards each sending. Default: a retry of 3 attempts (1 s doubling to 30 s, ± 25 %) around a circuit breaker around a timeout
+   * of 10 s. One of your own needs a timeout too: a sending that hangs keeps all behind it waiting.
+   */
   readonly policy?: Policy;
   /** How many events may wait; publishers then wait for room. Default 1,000. */
   readonly capacity?: number;
@@ -51,6 +58,12 @@ export interface Outbox {
   /** Sends the dead letters again, in order, under the same policy; stops at the first that fails. */
   replay(options?: { readonly limit?: number; readonly signal?: AbortSignal }): Promise<Replay>;
   inspect(): OutboxReport;
+  /**
+   * Takes no more, ends the sending under way, keeps what waits, and resolves when all of that is safe. After a close of the
+   * bus it waits for what that left. Close the dead letters after it. Safe to repeat.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const FIELDS = {
@@ -77,30 +90,71 @@ export const createOutbox = <M extends object, P extends string>(
   const deadLetters = check(where, 'deadLetters', FIELDS.deadLetters, resolved.deadLetters);
   const { name, capacity, policy = defaultPolicy(name), headers = () => NO_HEADERS } = resolved;
   const counts = { sent: 0, deadLettered: 0 };
-  const attempt = async (event: Outgoing, tries: { count: number }): Promise<void> => {
-    await policy.execute((call) => {
-      tries.count += 1;
-      return (send as Send)(event, call);
-    });
+  const underWay = new Set<Promise<void>>();
+  const attempt = async (event: Outgoing, tries: { count: number }, signal?: AbortSignal): Promise<void> => {
+    await policy.execute(
+      (call) => {
+        tries.count += 1;
+        return (send as Send)(event, call);
+      },
+      signal === undefined ? undefined : { signal },
+    );
     counts.sent += 1;
   };
-  const deliver = async (payload: unknown, topic: string): Promise<void> => {
-    const event: Outgoing = { topic, payload, headers: headers(payload as never, topic) };
+  const outgoing = (payload: unknown, topic: string): Outgoing => ({
+    topic,
+    payload,
+    headers: headers(payload as never, topic),
+  });
+  const keep = async (event: Outgoing, error: unknown, attempts: number): Promise<void> => {
+    const letter = await deadLetters.add({ ...event, error, attempts });
+    counts.deadLettered += 1;
+    const { topic } = event;
+    bus.events.emit('outbox.dead_lettered', { path: name, topic, letter, attempts, error });
+  };
+  const deliver = async (payload: unknown, topic: string, signal: AbortSignal): Promise<void> => {
+    const event = outgoing(payload, topic);
     const tries = { count: 0 };
     try {
-      await attempt(event, tries);
+      await attempt(event, tries, signal);
     } catch (error) {
-      const attempts = tries.count;
-      const letter = await deadLetters.add({ ...event, error, attempts });
-      counts.deadLettered += 1;
-      bus.events.emit('outbox.dead_lettered', { path: name, topic, letter, attempts, error });
+      await keep(event, error, tries.count);
     }
+  };
+  /** So that a close can wait for it. */
+  const track = (work: Promise<void>): Promise<void> => {
+    const over = work.then(
+      () => void underWay.delete(over),
+      () => void underWay.delete(over),
+    );
+    underWay.add(over);
+    return work;
+  };
+  const dropped = ({ topic, payload }: BusEvent, why: DropWhy): void => {
+    // Its publisher knows: it was refused.
+    if (why === 'gave_up') return;
+    const error = createError('ERR_SUBSCRIPTION_ENDED', { where, name, why }, { stack: false });
+    track(keep(outgoing(payload, topic), error, 0)).catch((failure: unknown) =>
+      bus.events.emit('bus.handler.failed', { path: bus.name, topic, subscription: name, error: failure }),
+    );
   };
   const subscription = bus.subscribe(
     pattern,
-    ((payload: unknown, { topic }: { topic: string }) => deliver(payload, topic)) as never,
-    { name, capacity, overflow: 'block', origin: 'local', timeoutMs: Number.POSITIVE_INFINITY },
+    ((payload: unknown, { topic, signal }: DeliveryContext) =>
+      track(deliver(payload, topic, signal))) as never,
+    {
+      name,
+      capacity,
+      overflow: 'block',
+      origin: 'local',
+      timeoutMs: Number.POSITIVE_INFINITY,
+      onDrop: dropped,
+    },
   );
+  const close = async (): Promise<void> => {
+    subscription.unsubscribe();
+    while (underWay.size > 0) await Promise.all(underWay);
+  };
   return {
     subscription,
     replay: async (bounds) => {
@@ -114,9 +168,19 @@ export const createOutbox = <M extends object, P extends string>(
       waiting: subscription.report().depth,
       letters: deadLetters.inspect().letters,
     }),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 };
 
+/** What one sending may take under the default policy. */
+const SEND_TIMEOUT_MS = 10_000;
+
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-const defaultPolicy = (name: string): Policy => wrap(createRetry({ name }), createCircuitBreaker({ name }));
+const defaultPolicy = (name: string): Policy =>
+  wrap(
+    createRetry({ name }),
+    createCircuitBreaker({ name }),
+    createTimeout({ name, timeoutMs: SEND_TIMEOUT_MS }),
+  );

@@ -84,7 +84,7 @@ export interface Scope {
   /** Cancels lifecycle, then system, then background tasks, each in its share of the time. Once; all callers get one report. */
   close(reason?: unknown, options?: CloseOptions): Promise<ScopeReport>;
   report(): ScopeReport;
-  /** Calls `release` once when it has closed. */
+  /** Calls `release` once when it has closed; at once, if it has. */
   onEnd(release: () => void): () => void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -128,6 +128,9 @@ const TASK_DEFAULTS = { kind: 'background', timeoutMs: NO_DEADLINE, deadline: NO
 const CLOSE_FIELDS = { timeoutMs: msOrInfinity(0), deadline: instant } as const;
 const CLOSE_DEFAULTS = { timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
 
+/** Names of which a scope remembers how far their numbers have come; beyond them it counts from 2 again. */
+const MOST_NUMBERED = 1_000;
+
 const chart = /* @__PURE__ */ compileChart(scopeMachine);
 
 /** The latch. */
@@ -135,6 +138,7 @@ interface Closing {
   readonly reason: unknown;
   readonly deadline: number;
   readonly closed: Promise<ScopeReport>;
+  over: boolean;
 }
 
 export class TaskScope implements Scope, TaskHome, AbortListener {
@@ -150,6 +154,9 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
   readonly #origins: 'all' | 'by_name' | 'none';
   readonly #ledger: ScopeLedger;
   readonly #running = new Map<string, TaskRun>();
+  readonly #ofKind = { lifecycle: 0, system: 0, background: 0 };
+  /** Where the numbers of tasks that share a name have come to; forgotten when none runs. */
+  readonly #numbers = new Map<string, number>();
   readonly #enders = new Set<() => void>();
   readonly #source: AbortSource | undefined;
   #idle: (() => void)[] = [];
@@ -176,11 +183,11 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
       const closeAt = Math.max(0, deadline - host.monotonic() - resolved.closeMs);
       this.#timer = host.timer(closeAt, `${this.where} deadline`, () => this.#overdue());
     }
-    if (signal !== undefined) {
-      if (signal.aborted) void this.close(signal.reason);
-      else listenToAbort(signal, this);
-    }
+    // First what may throw or end it at once: nothing must be left listening then.
     this.#unhook = owner?.onEnd(() => void this.close(this.#ownerEnded()));
+    if (signal === undefined) return;
+    if (signal.aborted) void this.close(signal.reason);
+    else if (!this.closing) listenToAbort(signal, this);
   }
 
   get scope(): Scope {
@@ -224,6 +231,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
       origin: originOf(name, this.#origins, this.start),
     });
     this.#running.set(task.name, task);
+    this.#ofKind[task.kind] += 1;
     this.#ledger.started += 1;
     if (this.events.active)
       this.events.emit('task.started', { path: this.name, task: task.name, kind: task.kind });
@@ -260,6 +268,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
       reason: why,
       deadline: sooner(sooner(allowed, deadline), this.#options.deadline),
       closed,
+      over: false,
     };
     this.#timer?.cancel();
     const life = new ChartRunner({
@@ -286,6 +295,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
 
   onEnd(release: () => void): () => void {
     const ender = (): void => release();
+    if (this.#closing?.over === true) {
+      ender();
+      return () => {};
+    }
     this.#enders.add(ender);
     return () => void this.#enders.delete(ender);
   }
@@ -310,16 +323,18 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
 
   over(task: TaskRun): void {
     this.#running.delete(task.name);
+    this.#ofKind[task.kind] -= 1;
     if (task.state === 'straggling' && this.events.active) {
       const runMs = this.host.monotonic() - task.startedAtMs;
       this.events.emit('task.straggler_ended', { path: this.name, task: task.name, runMs });
     }
     if (this.#running.size === 0) this.#rest();
     const kind = this.#cancelling;
-    if (kind !== undefined && task.kind === kind && !this.#anyOf(kind)) this.#kindOver();
+    if (kind !== undefined && task.kind === kind && this.#ofKind[kind] === 0) this.#kindOver();
   }
 
   #rest(): void {
+    this.#numbers.clear();
     const waiting = this.#idle;
     this.#idle = [];
     for (const resolve of waiting) resolve();
@@ -330,7 +345,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     this.#timer?.cancel();
     this.#cancelling = kind;
     for (const task of this.#running.values()) if (task.kind === kind) task.cancel(reason);
-    if (!this.#anyOf(kind)) {
+    if (this.#ofKind[kind] === 0) {
       this.#kindOver();
       return;
     }
@@ -351,7 +366,9 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
   #conclude(): void {
     this.#timer?.cancel();
     this.#cancelling = undefined;
-    const { reason } = this.#closing as Closing;
+    const closing = this.#closing as Closing;
+    const { reason } = closing;
+    closing.over = true;
     const left = [...this.#running.values()];
     for (const task of left) task.abandon(reason);
     const report = this.report();
@@ -366,11 +383,6 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     this.#concluded?.(report);
   }
 
-  #anyOf(kind: TaskKind): boolean {
-    for (const task of this.#running.values()) if (task.kind === kind) return true;
-    return false;
-  }
-
   #deadlineOf({ timeoutMs, deadline }: { readonly timeoutMs: number; readonly deadline: number }): number {
     return timeoutMs === NO_DEADLINE
       ? deadline
@@ -379,8 +391,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
 
   #uniqueName(name: string): string {
     if (!this.#running.has(name)) return name;
-    let number = 2;
+    let number = this.#numbers.get(name) ?? 2;
     while (this.#running.has(`${name}#${number}`)) number += 1;
+    if (this.#numbers.size >= MOST_NUMBERED) this.#numbers.clear();
+    this.#numbers.set(name, number + 1);
     return `${name}#${number}`;
   }
 

@@ -78,6 +78,7 @@ export interface SubscriptionPlan {
   readonly maxHanging: number;
   readonly maxBlocked: number;
   readonly deliver: Deliver;
+  readonly onDrop?: (event: BusEvent, why: DropWhy) => void;
   /** Events are handed over when they are asked for. */
   readonly pulls: boolean;
 }
@@ -133,6 +134,8 @@ export class Subscriber {
   readonly #blocked = new Set<Blocked>();
   /** Deliveries that are not over, the late ones included. */
   readonly #open = new Set<Delivery>();
+  /** The one whose handler has been called and has not returned. */
+  #current: Delivery | undefined = undefined;
   readonly #whenIdle: (() => void)[] = [];
   #busy = false;
   #ended = false;
@@ -196,9 +199,10 @@ export class Subscriber {
       each.admitted();
     }
     this.#home.ended(this, why);
-    if (this.#open.size > 0) {
+    if (this.#open.size > 0 || this.#current !== undefined) {
       const data = { where: this.#home.where, name: this.plan.name, why };
       const error = createError('ERR_SUBSCRIPTION_ENDED', data, { stack: false });
+      this.#current?.abort(error);
       for (const delivery of this.#open) delivery.abort(error);
     }
     this.#rest();
@@ -301,12 +305,15 @@ export class Subscriber {
   #hand(event: BusEvent): boolean {
     this.delivered += 1;
     const delivery = new Delivery(event);
+    this.#current = delivery;
     let outcome: unknown;
     try {
       outcome = this.plan.deliver(event, delivery);
     } catch (error) {
-      this.#fail(event, error);
+      this.fail(event, error);
       return false;
+    } finally {
+      this.#current = undefined;
     }
     if (!isThenable(outcome)) return false;
     this.#await(event, delivery, outcome);
@@ -339,7 +346,7 @@ export class Subscriber {
       }
     };
     Promise.resolve(outcome).then(over, (error: unknown) => {
-      this.#fail(event, error);
+      this.fail(event, error);
       over();
     });
   }
@@ -359,7 +366,8 @@ export class Subscriber {
     } else this.#pump();
   }
 
-  #fail(event: BusEvent, error: unknown): void {
+  /** Its own code threw. */
+  fail(event: BusEvent, error: unknown): void {
     this.#failed += 1;
     this.#home.failed(this, event, error);
   }
@@ -383,7 +391,8 @@ export class Subscriber {
 /** One handing over. */
 class Delivery implements DeliveryContext {
   readonly #event: BusEvent;
-  readonly #abort = new LazyAbort();
+  #abort: LazyAbort | undefined = undefined;
+  #reason: { readonly is: unknown } | undefined = undefined;
 
   constructor(event: BusEvent) {
     this.#event = event;
@@ -398,10 +407,15 @@ class Delivery implements DeliveryContext {
   }
 
   get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new LazyAbort();
+      if (this.#reason !== undefined) this.#abort.abort(this.#reason.is);
+    }
     return this.#abort.signal;
   }
 
   abort(reason: unknown): void {
-    this.#abort.abort(reason);
+    this.#reason ??= { is: reason };
+    this.#abort?.abort(reason);
   }
 }

@@ -194,7 +194,7 @@ describe('a subscriber that', () => {
     });
     bus.publish('user.left', 'x');
     await host.settle();
-    expect(aborted).toBe(false);
+    expect(aborted).toBe(true);
     expect(subscription.active).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -203,6 +203,20 @@ describe('a file that was broken off', () => {
     expect(await readdir(directory)).toContain(`${name}.broken`);
     await again.add(letter(4));
     expect(numbers(again)).toEqual([1, 4]);
+    await again.close();
+  });
+});
+
+describe('a file that ends in zeros', () => {
+  it('as one does after a loss of power, is read up to there', async () => {
+    const [store, directory] = await openNew();
+    await addAll(store, 2);
+    await store.close();
+    const [name] = await readdir(directory);
+    await appendFile(join(directory, name as string), Buffer.alloc(4_096));
+    const [again] = await openNew({ directory });
+    expect(numbers(again)).toEqual([1, 2]);
+    expect(again.inspect().torn).toBe(1);
     await again.close();
   });
 });

@@ -1,0 +1,413 @@
+/** What went wrong with locks elsewhere, and here before: each cannot happen, by name. */
+import { describe, expect, it } from 'vitest';
+import { LocalLockStore } from '../../src/coordination/local-lock-store.ts';
+import type { LockLease } from '../../src/coordination/lock-lease.ts';
+import type { LockHolder, LockStore, LockTicket } from '../../src/coordination/lock-store.ts';
+import { createLocks } from '../../src/coordination/locks.ts';
+import { createScope } from '../../src/coordination/scope.ts';
+import { createSystem } from '../../src/kernel/system.ts';
+import { supervisor } from '../../src/supervision/supervisor.ts';
+import { SimulatedHost } from '../../src/testing/simulated-host.ts';
+import { gate, part, watch } from '../kernel/rig.ts';
+import { createRig, expectEmpty } from './locks-rig.ts';
+
+describe('defects of lock managers', () => {
+  it('a watchdog that finds a dead holder locks nobody else out: other keys, and the same one, go on at once', async () => {
+    const { locks, host } = createRig();
+    let alive = true;
+    await locks.acquire('user:a.py', { ttlMs: 30_000, isAlive: () => alive });
+    const next = watch(locks.acquire('user:a.py', { maxWaitMs: 60_000 }));
+    alive = false;
+    await host.advance(10_000);
+    expect(next.now).toMatchObject({ held: true });
+    expect(locks.tryAcquire('user:b.py')).toMatchObject({ held: true });
+  });
+
+  it('a watchdog may itself claim and release while it is asked', async () => {
+    const { locks, host } = createRig();
+    await locks.acquire('doc', {
+      ttlMs: 3_000,
+      isAlive: () => {
+        locks.tryAcquire('other')?.release();
+        return false;
+      },
+    });
+    await host.advance(1_000);
+    expectEmpty(locks);
+  });
+
+  it('the release of a wrong owner frees nothing', async () => {
+    const { locks, told } = createRig();
+    const [mine, theirs] = [locks.as('anna'), locks.as('ben')];
+    const lease = await mine.acquire('doc');
+    await lease.release();
+    const now = await theirs.acquire('doc');
+    expect(await lease.release()).toBe(false);
+    expect(locks.releaseAll('anna')).toBe(0);
+    expect(now.held).toBe(true);
+    expect(told('lock.release_ignored')).toHaveLength(1);
+  });
+
+  it('three ways of stopping at once are one release', async () => {
+    const { locks, host, told } = createRig();
+    const stop = new AbortController();
+    const working = gate();
+    const run = watch(
+      locks.as('client').use(
+        'doc',
+        async (lease) => {
+          await working.passed;
+          await lease.release();
+        },
+        { signal: stop.signal },
+      ),
+    );
+    await host.settle();
+    stop.abort(new Error('stopped'));
+    locks.releaseAll('client');
+    working.open();
+    await host.settle();
+    expect(run.now).not.toBe('pending');
+    expect([...told('lock.released'), ...told('lock.lost')]).toHaveLength(1);
+    expect(locks.inspect()).toMatchObject({ keys: [], granted: 1, released: 0, lost: 1 });
+  });
+
+  it('a set-up that fails after the lock was taken leaves it free', async () => {
+    const { locks } = createRig();
+    for (const fail of [
+      () => {
+        throw new Error('no such file');
+      },
+      () => Promise.reject(new Error('no such file')),
+    ])
+      await expect(locks.use('doc', fail)).rejects.toThrow('no such file');
+    expectEmpty(locks);
+  });
+
+  it('a sweep by age frees no living owner: however long it works, it holds', async () => {
+    const { locks, host } = createRig();
+    const watched = await locks.acquire('doc', { ttlMs: 30_000, isAlive: () => true });
+    const plain = await locks.acquire('other');
+    await host.advance(3_600_000);
+    expect([watched.held, plain.held]).toEqual([true, true]);
+  });
+
+  it('keys are pruned, and a claim costs no thread and no timer that stays', async () => {
+    const { locks, host } = createRig();
+    for (let round = 0; round < 1_000; round++) await locks.use(`user:${round}`, () => round);
+    expectEmpty(locks);
+    expect(host.pendingTimers()).toEqual([]);
+  });
+
+  it('the limits are exact: the attempt ends at its own time, not at a poll', async () => {
+    const { locks, host } = createRig();
+    await locks.acquire('doc');
+    const second = watch(locks.acquire('doc', { maxWaitMs: 1_000 }));
+    await host.advance(999);
+    expect(second.now).toBe('pending');
+    await host.advance(1);
+    expect(second.now).toBe('ERR_LOCK_TIMEOUT');
+  });
+});
+
+describe('a release that fails is a bug that surfaces', () => {
+  const failing = (host: SimulatedHost, release: () => boolean | Promise<boolean>): LockStore => {
+    const local = new LocalLockStore({ host, permits: 1 });
+    return {
+      claim: (claim, holder) => {
+        const ticket = local.claim(claim, holder);
+        return {
+          withdraw: () => ticket.withdraw(),
+          renew: () => ticket.renew(),
+          release: () => {
+            const answer = release();
+            if (answer === true) return ticket.release();
+            return answer;
+          },
+        } satisfies LockTicket;
+      },
+      waiting: (key) => local.waiting(key),
+      keys: (only) => local.keys(only),
+    };
+  };
+
+  it('it is never taken for done, whatever the work came to, and can be tried again', async () => {
+    const host = new SimulatedHost();
+    let down = true;
+    const store = failing(host, () => (down ? Promise.reject(new Error('no route')) : true));
+    const locks = createLocks({ host, store });
+    const told: unknown[] = [];
+    locks.events.on('lock.release_failed', (event) => told.push(event.error));
+    await expect(locks.use('a', () => 1)).rejects.toMatchObject({ code: 'ERR_LOCK_RELEASE_FAILED' });
+    const lease = await locks.as('client').acquire('b');
+    await expect(lease.release()).rejects.toMatchObject({ code: 'ERR_LOCK_RELEASE_FAILED' });
+    expect(lease.held).toBe(true);
+    down = false;
+    expect(await lease.release()).toBe(true);
+    expect(lease.held).toBe(false);
+    expect(told).toHaveLength(2);
+    expect((await locks.as('client').acquire('b')).held).toBe(true);
+  });
+
+  it('work whose lock the store knows no more does not pass for done, nor does its owner keep the key', async () => {
+    const host = new SimulatedHost();
+    const locks = createLocks({ host, store: failing(host, async () => false) });
+    await expect(locks.as('client').use('a', () => 1)).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+    expect(locks.inspect()).toMatchObject({ lost: 1 });
+    expect(locks.releaseAll('client')).toBe(0);
+  });
+});
+
+describe('between two holders', () => {
+  it('the release is told before the grant that it made room for, and no two leases are held', async () => {
+    const { locks, host, events } = createRig();
+    const first = await locks.acquire('doc');
+    const second = locks.acquire('doc');
+    let both = false;
+    locks.events.on('lock.granted', () => {
+      both ||= first.held;
+    });
+    await host.settle();
+    first.release();
+    expect((await second).held).toBe(true);
+    expect(both).toBe(false);
+    expect(events.map(({ type }) => type)).toEqual(['lock.granted', 'lock.released', 'lock.granted']);
+  });
+
+  it('whose lease expires hears of it before the next is granted', async () => {
+    const { locks, host, events } = createRig({ ttlMs: 1_000 });
+    await locks.acquire('doc');
+    const second = watch(locks.acquire('doc', { maxWaitMs: 5_000 }));
+    await host.advance(1_000);
+    expect(second.now).toMatchObject({ held: true });
+    expect(events.map(({ type }) => type)).toEqual(['lock.granted', 'lock.lost', 'lock.granted']);
+  });
+
+  it('the work of the next runs in its own turn, not in that of whoever released', async () => {
+    const { locks, host } = createRig();
+    const first = await locks.acquire('doc');
+    const seen: string[] = [];
+    const next = locks.use('doc', () => seen.push('next'));
+    await host.settle();
+    first.release();
+    seen.push('released');
+    await next;
+    expect(seen).toEqual(['released', 'next']);
+  });
+
+  it('work whose caller left between its grant and its turn is not started, and the lock is free', async () => {
+    const { locks, host } = createRig();
+    const first = await locks.acquire('doc');
+    const leave = new AbortController();
+    let ran = false;
+    const next = watch(
+      locks.use(
+        'doc',
+        () => {
+          ran = true;
+        },
+        { signal: leave.signal },
+      ),
+    );
+    await host.settle();
+    first.release();
+    leave.abort(new Error('left'));
+    await host.settle();
+    expect(next.error).toMatchObject({ message: 'left' });
+    expect(ran).toBe(false);
+    expectEmpty(locks);
+  });
+
+  it('work whose lease was taken between its grant and its turn is not started', async () => {
+    const { locks, host } = createRig();
+    const first = await locks.acquire('doc');
+    let ran = false;
+    const next = watch(
+      locks.as('client').use('doc', () => {
+        ran = true;
+      }),
+    );
+    await host.settle();
+    first.release();
+    locks.releaseAll('client');
+    await host.settle();
+    expect(next.now).toBe('ERR_LOCK_LOST');
+    expect(next.error).toMatchObject({ outcome: 'not_started' });
+    expect(ran).toBe(false);
+    expectEmpty(locks);
+  });
+});
+
+describe('an owner that has ended', () => {
+  it('gets no lock that nobody would free: a scope', async () => {
+    const { locks, host } = createRig();
+    const scope = createScope({ host });
+    const held = await locks.as(scope).acquire('a');
+    await scope.close();
+    expect(held.held).toBe(false);
+    await expect(locks.as(scope).acquire('a')).rejects.toMatchObject({ code: 'ERR_LOCK_OWNER_ENDED' });
+    expectEmpty(locks);
+  });
+
+  it('ended by a listener of its own grant holds nothing', async () => {
+    const { locks, host } = createRig();
+    locks.events.on('lock.granted', ({ owner }) => {
+      if (owner === 'client') locks.releaseAll('client');
+    });
+    const claim = watch(locks.as('client').acquire('doc'));
+    await host.settle();
+    expect(claim.now).toBe('ERR_LOCK_LOST');
+    expectEmpty(locks);
+  });
+
+  it('that is a dead holder on top of its own lease does not keep the key for ever', async () => {
+    const { locks, host } = createRig({ reentrant: true });
+    const mine = locks.as('editor');
+    const outer = await mine.acquire('doc');
+    let alive = true;
+    await mine.acquire('doc', { ttlMs: 3_000, isAlive: () => alive });
+    alive = false;
+    await host.advance(1_000);
+    await outer.release();
+    expectEmpty(locks);
+  });
+});
+
+describe('a store', () => {
+  const refusing = (when: 'at once' | 'later', host: SimulatedHost): LockStore => ({
+    claim: (_claim, holder: LockHolder) => {
+      const refuse = () => holder.refused(new Error('no quorum'));
+      if (when === 'at once') refuse();
+      else host.timer(5, 'refusal', refuse);
+      return { withdraw: () => {}, renew: () => false, release: () => false };
+    },
+    waiting: () => 0,
+    keys: () => [],
+  });
+
+  it.each(['at once', 'later'] as const)('that refuses %s is heard', async (when) => {
+    const host = new SimulatedHost();
+    const locks = createLocks({ host, store: refusing(when, host) });
+    const claim = watch(locks.as('client').acquire('doc'));
+    await host.advance(5);
+    expect(claim.error).toMatchObject({ message: 'no quorum' });
+    expect(locks.releaseAll('client')).toBe(0);
+  });
+
+  it('that throws leaves nothing of the claim', async () => {
+    const host = new SimulatedHost();
+    const store = {
+      ...refusing('later', host),
+      claim: () => {
+        throw new Error('not connected');
+      },
+    };
+    const locks = createLocks({ host, store });
+    await expect(locks.as('client').acquire('doc')).rejects.toThrow('not connected');
+    expect(locks.releaseAll('client')).toBe(0);
+  });
+});
+
+describe('a circle of waits', () => {
+  it('is no deadlock where another permit may come free', async () => {
+    const { locks, host } = createRig({ permits: 2 });
+    const [a, b, c] = [locks.as('anna'), locks.as('ben'), locks.as('carl')];
+    await a.acquire('connection');
+    const free = await b.acquire('connection');
+    await c.acquire('document', { units: 2 });
+    const waits = [watch(c.acquire('connection')), watch(a.acquire('document'))];
+    await host.settle();
+    expect(waits.map(({ now }) => now)).toEqual(['pending', 'pending']);
+    free.release();
+    await host.settle();
+    expect(waits[0]?.now).toMatchObject({ held: true });
+  });
+
+  it('is one where all permits are held by those in it', async () => {
+    const { locks, host } = createRig({ permits: 2 });
+    const [a, b, c] = [locks.as('anna'), locks.as('ben'), locks.as('carl')];
+    await a.acquire('connection');
+    await b.acquire('connection');
+    await c.acquire('document', { units: 2 });
+    const waits = [c.acquire('connection'), b.acquire('document')].map((claim) => watch(claim));
+    await host.settle();
+    expect(waits.map(({ now }) => now)).toEqual(['pending', 'pending']);
+    const last = watch(a.acquire('document'));
+    await host.settle();
+    expect(last.now).toBe('ERR_LOCK_CYCLE');
+  });
+
+  it('is not seen in owners that take one lock after the other', async () => {
+    const { locks, host } = createRig();
+    const claims: LockLease[] = [];
+    for (const owner of ['anna', 'ben', 'anna', 'ben'])
+      for (const key of ['x', 'y']) {
+        const lease = await locks.as(owner).acquire(key);
+        claims.push(lease);
+        lease.release();
+      }
+    await host.settle();
+    expect(claims).toHaveLength(8);
+    expectEmpty(locks);
+  });
+});
+
+describe('10,000 cycles', () => {
+  it('under random kills of the actors that lock leave nothing, and no two were in at once', async () => {
+    const host = new SimulatedHost({ seed: 7 });
+    const system = createSystem({ host });
+    const locks = createLocks({ host });
+    const inside = new Map<string, number>();
+    let cycles = 0;
+    let overlaps = 0;
+    const work = async (key: string, lease: LockLease): Promise<void> => {
+      const since = lease.token;
+      if (inside.has(key)) overlaps += 1;
+      inside.set(key, since);
+      const leave = (): void => {
+        if (inside.get(key) === since) inside.delete(key);
+      };
+      lease.signal.addEventListener('abort', leave);
+      await new Promise<void>((resolve) => host.timer(host.random.below(3), 'work', resolve));
+      leave();
+      cycles += 1;
+    };
+    const workers = Array.from({ length: 8 }, (_, number) =>
+      part(`worker-${number}`, (context) => {
+        const mine = locks.as(context);
+        const again = (): void => {
+          const key = `doc ${host.random.below(3)}`;
+          mine.use(key, (lease) => work(key, lease)).then(again, () => {});
+        };
+        host.timer(0, 'start', () => {
+          try {
+            again();
+          } catch {
+            // It was killed before it began.
+          }
+        });
+        return {};
+      }),
+    );
+    await host.runUntil(
+      system.start(supervisor('root', { children: workers, giveUp: 'never', backoff: false })),
+    );
+    let kills = 0;
+    while (cycles < 10_000) {
+      const victim = workers[host.random.below(workers.length)];
+      if (victim !== undefined && host.random.below(4) === 0) {
+        system.exit(system.get(victim), 'kill');
+        kills += 1;
+      }
+      await host.advance(20);
+    }
+    await host.runUntil(system.shutdown());
+    await host.advance(10);
+    expect(overlaps).toBe(0);
+    expect(kills).toBeGreaterThan(50);
+    expectEmpty(locks);
+    const { granted, released, lost } = locks.inspect();
+    expect(released + lost).toBe(granted);
+    expect(host.pendingTimers()).toEqual([]);
+  }, 60_000);
+});
