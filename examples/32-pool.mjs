@@ -31,12 +31,8 @@ await Promise.all([
   ...Array.from({ length: 9 }, (_, n) => desk.run('slow', `job ${n}`).then(note)),
   desk.run('slow', 'the urgent one', { priority: 'critical' }).then(note),
 ]);
-console.log(
-  'grown to',
-  desk.inspect().wanted,
-  'workers; the urgent one was not the last:',
-  order.at(-1) !== 'the urgent one',
-);
+const early = order.indexOf('the urgent one') < 5;
+console.log('grown to', desk.inspect().wanted, 'workers; the urgent one was early:', early);
 
 // A session stays with its worker.
 for (let n = 0; n < 3; n++) await desk.run('visit', undefined, { session: 'ann' });

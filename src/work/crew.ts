@@ -46,6 +46,8 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   readonly events: EventStream;
   readonly path: string;
   readonly settings: ResolvedPoolOptions;
+  /** Whether crashes loop. */
+  holding = false;
   readonly #context: ActorContext;
   readonly #desk: Desk;
   readonly #staff: Staff;
@@ -92,7 +94,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
         replaceWorker: () => this.#replace(),
         holdReplacements: () => this.#staff.holdAll(),
         scheduleProbe: () => this.#scheduleProbe(),
-        startProbe: () => this.#staff.probe(),
+        startProbe: () => this.#sizing.probe(),
         cancelProbe: () => this.#cancelProbe(),
         rejectWaiting: () => desk.turnAwayAll(desk.degradedError(this.host.monotonic())),
         announceDegraded: () => this.#announceDegraded(),
@@ -248,7 +250,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
       events.emit('pool.worker.started', { path, worker: worker.id, pid: worker.pid, startMs });
     this.#send({ type: 'worker.started', probe });
     if (this.#ended) return;
-    if (this.#desk.admission !== 'refuse_crash_loop') this.#staff.fill();
+    this.#staff.fill();
     this.#renewal.step();
   }
 
@@ -356,6 +358,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   #scheduleProbe(): void {
+    this.holding = true;
     const { replaceBackoff } = this.settings;
     const delayMs = Math.max(
       replaceBackoff.baseMs,
@@ -368,6 +371,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   #cancelProbe(): void {
+    this.holding = false;
     this.#probeTimer?.cancel();
     this.#desk.watchesSuccess = false;
     for (const seat of this.#staff.seats) seat.probe = false;

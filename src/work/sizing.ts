@@ -47,6 +47,12 @@ export class Sizing implements Scaled {
     this.#scaling.changed();
   }
 
+  /** One is started to see whether workers live again, though none may be wanted. */
+  probe(): void {
+    this.#staff.probe();
+    this.changed();
+  }
+
   stop(): void {
     this.#scaling.stop();
   }

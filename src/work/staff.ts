@@ -28,6 +28,8 @@ export interface Seat {
 export interface Recruiter {
   /** Whether nobody is started any more. */
   readonly closing: boolean;
+  /** Whether crashes loop, so that nobody is started but one at a time, to see whether workers live again. */
+  readonly holding: boolean;
   readonly startsAtOnce: number;
   /** Makes a worker for a place and starts it. */
   recruit(seat: Seat, kind: WorkerKind): PoolWorker;
@@ -100,7 +102,7 @@ export class Staff {
   /** Starts workers until there are as many as wanted, or as many starting as may. */
   fill(): void {
     for (const seat of this.#seats) {
-      if (this.staffed >= this.wanted || !this.#mayHire) return;
+      if (this.staffed >= this.wanted || this.#recruiter.holding || !this.#mayHire) return;
       if (seat.worker === undefined && seat.timer === undefined) this.#hire(seat, false);
     }
   }
@@ -119,8 +121,9 @@ export class Staff {
     });
   }
 
-  /** Starts one to see whether workers live again. */
+  /** Starts one to see whether workers live again; it counts as wanted then. */
   probe(): void {
+    this.wanted = Math.max(this.wanted, 1);
     const vacant = this.#seats.find(({ worker }) => worker === undefined);
     if (vacant !== undefined && this.#mayHire) this.#hire(vacant, true);
   }

@@ -159,6 +159,32 @@ describe('resize', () => {
     expect(kind.ports.some(({ killed }) => killed)).toBe(false);
   });
 
+  it('starts nobody while crashes loop but the probe, and has as many as are wanted afterwards', async () => {
+    const starts = (number: number) =>
+      number <= 2 ? ({ do: 'exit', afterMs: 5 } as const) : ({ do: 'ready', afterMs: 50 } as const);
+    const { host, pool, kind, of } = await stage({
+      size: { min: 0, max: 4 },
+      start: 'lazy',
+      script: { start: starts },
+      crashLoop: { crashes: 2 },
+      replaceBackoff: { baseMs: 100, jitter: 'none' },
+      scaling: { idleMs: 300, shrinkEveryMs: 100 },
+    });
+    const fate = fateOf(pool.run('x'));
+    await host.advance(20);
+    expect(fate.error?.code).toBe('ERR_POOL_DEGRADED');
+    pool.resize({ min: 3, max: 4 });
+    await host.settle();
+    expect(kind.ports.length).toBe(2);
+    pool.resize({ min: 0, max: 4 });
+    await host.advance(120);
+    expect(kind.live.length).toBe(1);
+    await host.advance(50);
+    expect(of('pool.restored').length).toBe(1);
+    await host.advance(2_000);
+    expect(pool.inspect()).toMatchObject({ wanted: 0, workers: [] });
+  });
+
   it('refuses what is no size', async () => {
     const { pool } = await stage();
     for (const size of [0, -1, 1.5, { min: 3, max: 2 }, { min: 0, max: 0 }, { min: 1 } as never])
