@@ -30,6 +30,7 @@ type ErrorClass =
   | 'WorkerError'
   | 'LockError'
   | 'BusError'
+  | 'ConnectionError'
   | 'ScopeError'
   | 'RecoveryError'
   | 'ApplicationError';
@@ -511,6 +512,18 @@ export const ERRORS = {
     '{where} has {limit} subscriptions already',
     'Something subscribes again and again without unsubscribing: give it an owner.',
   ),
+  ERR_CONNECTION_ENDED: entry(
+    'ConnectionError',
+    'not_started',
+    '{where} has ended: {why}',
+    'The reason of its signal; what was made for this client can stop.',
+  ),
+  ERR_CONNECTION_SOURCE: entry(
+    'ConnectionError',
+    'not_started',
+    '{where} has a source already',
+    'One source a connection; merge them, or send from each.',
+  ),
   ERR_DEAD_LETTERS_BUSY: entry(
     'BusError',
     'not_started',
@@ -588,6 +601,12 @@ export const ERRORS = {
     'not_started',
     '{where}: they were disposed of',
     'Their owner has ended; nothing can be locked there any more.',
+  ),
+  ERR_OPERATION_LOG_FILE: entry(
+    'ScopeError',
+    'not_started',
+    'operation {operation}: its log file {path} could not be opened: {why}',
+    'Correct the path, or give each operation that runs at a time a file of its own.',
   ),
   ERR_SCOPE_CLOSED: entry(
     'ScopeError',

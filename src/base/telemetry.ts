@@ -141,6 +141,9 @@ export interface EventMap {
   };
   'task.straggler_ended': { path: string; task: string; runMs: number };
   'scope.closed': { path: string; stragglers: readonly string[]; durationMs: number };
+  'operation.ended': { path: string; outcome: string; runMs: number; error: unknown };
+  /** Its first line that could not be written; told once for its output, once for its file. */
+  'operation.log_failed': { path: string; what: string; why: string };
   'bus.event.dropped': { path: string; topic: string; subscription: string; why: string };
   'bus.handler.failed': { path: string; topic: string; subscription: string; error: unknown };
   'bus.handler.overdue': { path: string; topic: string; subscription: string; timeoutMs: number };
@@ -148,6 +151,30 @@ export interface EventMap {
   'bus.closed': { path: string; dropped: number; hanging: readonly string[] };
   'outbox.dead_lettered': { path: string; topic: string; letter: number; attempts: number; error: unknown };
   'outbox.replayed': { path: string; delivered: number; left: number };
+  'connection.opened': { path: string; kind: string };
+  'connection.closed': {
+    path: string;
+    kind: string;
+    why: string;
+    error: unknown;
+    /** The client was cut off before it had taken all. */
+    cut: boolean;
+    sent: number;
+    dropped: number;
+    openMs: number;
+  };
+  /** Told when the first frame is dropped that the client has not been told of. */
+  'connection.overflowed': { path: string; waiting: number };
+  'connection.clean_up_failed': { path: string; error: unknown };
+  'connection.clean_up_overdue': { path: string; timeoutMs: number };
+  'connection.refused': { path: string; why: string };
+  'connections.drained': {
+    path: string;
+    finished: number;
+    cut: readonly string[];
+    overdue: readonly string[];
+    durationMs: number;
+  };
   'lock.granted': {
     path: string;
     key: string;

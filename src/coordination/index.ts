@@ -11,6 +11,25 @@ export {
   type Topics,
 } from './bus.ts';
 export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
+export type { CleanUpOutcome } from './clean-up.ts';
+export type {
+  Connection,
+  ConnectionClosed,
+  ConnectionEnd,
+  ConnectionEndWhy,
+  ConnectionReport,
+  EndOptions,
+} from './connection.ts';
+export type { ConnectionLimits, ConnectionOptions } from './connection-options.ts';
+export {
+  type Connections,
+  type ConnectionsOptions,
+  type ConnectionsReport,
+  createConnections,
+  type DrainConnectionsOptions,
+  type DrainReport,
+  type RegisteredSseOptions,
+} from './connections.ts';
 export {
   type DeadLetter,
   type DeadLetters,
@@ -20,6 +39,8 @@ export {
   openDeadLetters,
   type Replay,
 } from './dead-letters.ts';
+export { createFeed, type Feed, type FeedOptions, type FeedReport } from './feed.ts';
+export type { StreamOverflow } from './frame-queue.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -41,8 +62,11 @@ export {
   type Outgoing,
   type Send,
 } from './outbox.ts';
+export type { Sent } from './outgoing.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
+export { openSse, type SseOptions, type SseRequest, type SseResponse, type SseStream } from './sse.ts';
+export type { SseEvent } from './sse-frame.ts';
 export type { BusEvent, BusOverflow, DeliveryContext, DropWhy, SubscriptionReport } from './subscription.ts';
 export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
 export type { Matching } from './topic.ts';

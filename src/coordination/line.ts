@@ -1,0 +1,25 @@
+/** What a connection writes to: the end of a socket, as far as a connection cares. Types only. */
+import type { Frame } from './frame-queue.ts';
+
+/** One client's line. Nothing of it throws, and everything is safe after its end. */
+export interface Line {
+  /** `false`: it is full; {@link LineListener.drained} says when it is not. */
+  write(frame: Frame): boolean;
+  /** Writes a sign of life, or asks for one. `false`: it is full. */
+  beat(): boolean;
+  /** What has been written and not yet taken: more than nothing, for too long and without progress, is a stall. */
+  readonly pending: number;
+  /** Grows with whatever the client takes. */
+  readonly taken: number;
+  /** Tells the client that this was all, and when it should come back, ms. The line is over when the client has it. */
+  finish(retryMs: number | undefined): void;
+  /** It is over now. */
+  cut(): void;
+}
+
+/** What a line tells. */
+export interface LineListener {
+  drained(): void;
+  /** There is no client any more, or there never was. */
+  over(error?: unknown): void;
+}
