@@ -168,7 +168,7 @@ const reasonText = (data: Data): string => {
 
 /** One line for each type that says more than its name. */
 const LINES: Readonly<Record<string, (data: Data) => string>> = {
-  'host.stalled': (d) => `the event loop was late by ${d['lateMs']} ms`,
+  'host.stalled': (d) => `the event loop was late by ${Math.round(Number(d['lateMs']))} ms`,
   'actor.ended': (d) => `crashed${reasonText(d)}`,
   'actor.start_failed': (d) => `did not start${reasonText(d)}`,
   'actor.straggled': () => 'ended, and a handler of it still runs',

@@ -81,9 +81,7 @@ export const Strip = () => {
       <span class="what">{worst.what}</span>
       {worst.why === undefined ? null : <span class="why">{worst.why}</span>}
       <span class="owner">
-        <a href={worst.owner.path === '' ? toView('shutdown') : toActor(worst.owner.path)}>
-          {idOf(worst.owner.path) || 'the application'}
-        </a>{' '}
+        {worst.owner.path === '' ? null : <a href={toActor(worst.owner.path)}>{idOf(worst.owner.path)}</a>}{' '}
         {worst.owner.does}
       </span>
       <span class="faint">{showAgo(worst.since, now.value)}</span>

@@ -35,6 +35,8 @@ export interface Incident {
   /** Who deals with it, and what happens next. */
   readonly owner: { readonly path: string; readonly does: string };
   readonly since: number;
+  /** A recovery that has it in hand as well. */
+  readonly helper?: { readonly path: string; readonly does: string };
   /** Paths that suffer from it. */
   readonly affects: readonly string[];
 }
@@ -291,7 +293,7 @@ const ofProcess = ({ application, metrics, now }: Sight): Incident[] => {
       'degraded',
       '',
       `the event loop was ${showMs(metrics.loopLagMs)} late`,
-      'nobody: find what blocks it',
+      'nobody keeps this: find what blocks the loop',
     );
   const deepest = metrics?.deepestMailbox;
   if (deepest !== undefined && deepest.depth >= DEEP_MAILBOX)
@@ -327,6 +329,16 @@ const heldBy = ({ supervisors, breakers }: Sight): ReadonlyMap<string, readonly 
   return open.length === 1 && open[0] !== undefined ? new Map([[open[0].path, held]]) : new Map();
 };
 
+/** A recovery of a part that is told of already is told there. */
+const withHelp = (incidents: readonly Incident[], mending: readonly Incident[]): Incident[] => {
+  const helped = incidents.map((incident) => {
+    const helper = mending.find(({ path }) => path === incident.path)?.owner;
+    return helper === undefined || incident.weight === 'past' ? incident : { ...incident, helper };
+  });
+  const told = new Set(helped.filter(({ helper }) => helper !== undefined).map(({ path }) => path));
+  return [...helped, ...mending.filter(({ path }) => !told.has(path))];
+};
+
 /** All incidents, the worst first, and of those the longest. */
 export const incidentsOf = (sight: Sight): readonly Incident[] => {
   const { supervisors, breakers, pools, recoveries, now } = sight;
@@ -335,10 +347,9 @@ export const incidentsOf = (sight: Sight): readonly Incident[] => {
     ...breakers.flatMap((breaker) => ofBreaker(breaker, held, now)),
     ...pools.flatMap((pool) => ofPool(pool, now)),
     ...supervisors.flatMap((supervisor) => ofSupervisor(supervisor, now)),
-    ...recoveries.flatMap(ofRecovery),
     ...ofProcess(sight),
   ];
-  return [...all].sort(
+  return withHelp(all, recoveries.flatMap(ofRecovery)).sort(
     (a, b) =>
       WEIGHTS.indexOf(a.weight) - WEIGHTS.indexOf(b.weight) ||
       (a.weight === 'past' ? b.since - a.since : a.since - b.since),

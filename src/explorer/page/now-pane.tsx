@@ -20,7 +20,7 @@ const Where = ({ path }: { readonly path: string }) => (
 );
 
 const Card = ({ incident }: { readonly incident: Incident }) => {
-  const { weight, path, what, why, error, owner, since, affects, key } = incident;
+  const { weight, path, what, why, error, owner, helper, since, affects, key } = incident;
   return (
     <article class={`card incident ${weight}`} data-incident={key}>
       <header>
@@ -47,10 +47,8 @@ const Card = ({ incident }: { readonly incident: Incident }) => {
         <div>
           <dt>{owner.path === path ? 'Next' : 'Keeper'}</dt>
           <dd>
-            {owner.path === path ? null : (
-              <a href={owner.path === '' ? toView('shutdown') : toActor(owner.path)}>
-                {owner.path === '' ? 'the application' : idOf(owner.path)}
-              </a>
+            {owner.path === path || owner.path === '' ? null : (
+              <a href={toActor(owner.path)}>{idOf(owner.path)}</a>
             )}{' '}
             {owner.does}
             {owner.path === path && parentOf(path) !== '' ? (
@@ -61,6 +59,14 @@ const Card = ({ incident }: { readonly incident: Incident }) => {
             ) : null}
           </dd>
         </div>
+        {helper === undefined ? null : (
+          <div>
+            <dt>Helper</dt>
+            <dd>
+              <a href={toActor(helper.path)}>{idOf(helper.path)}</a> {helper.does}
+            </dd>
+          </div>
+        )}
         {affects.length === 0 ? null : (
           <div>
             <dt>Affects</dt>

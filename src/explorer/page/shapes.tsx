@@ -65,7 +65,8 @@ export const toneOfWord = (word: string): Tone => TONES[word] ?? 'none';
 /** The worst that a state value says, of the words that are known. */
 export const toneOfState = (state: StateValue | undefined): Tone => {
   if (state === undefined) return 'none';
-  const words = typeof state === 'string' ? [state] : Object.values(state).map((part) => showState(part));
+  const words =
+    typeof state === 'string' ? state.split(', ') : Object.values(state).map((part) => showState(part));
   const tones = words.map((word) => toneOfWord(word.replaceAll(' ', '_')));
   const worst: readonly Tone[] = ['bad', 'ending', 'wait', 'paused', 'busy', 'good'];
   return worst.find((tone) => tones.includes(tone)) ?? 'none';

@@ -1,5 +1,6 @@
 /** The frame of the page: who is shown and how it does, the views, what is wrong, and how the line to the server stands. */
 import { place, toView, type View } from './address.ts';
+import { Dialogs } from './command-bar.tsx';
 import { outcomes, reconnect } from './commanding.ts';
 import { Strip, troubles } from './incident-strip.tsx';
 import { isHelpOpen, KEY_WORDS } from './keys.ts';
@@ -20,7 +21,7 @@ import {
 import { nextTheme, theme } from './theme.ts';
 import { TreePane } from './tree-pane.tsx';
 import { ViewPane } from './view-pane.tsx';
-import { plain, showCount, showIn, showMs, showRate } from './words.ts';
+import { plain, showCount, showIn, showMs, showRate, showTime } from './words.ts';
 
 interface Tab {
   readonly view: View;
@@ -185,17 +186,21 @@ const Outcomes = () => (
   </div>
 );
 
+const aboutWords = (): string => {
+  const told = hello.value;
+  if (told === undefined) return '';
+  const process = told.pid === undefined ? '' : `pid ${told.pid}, `;
+  return `${process}Node ${told.node}, troupe ${told.troupe}, since ${showTime(told.startedAt)}`;
+};
+
 const Bar = () => {
   const told = hello.value;
   const tabs = told?.source === 'recording' ? [...TABS, REPLAY] : TABS;
   return (
-    <header class="bar">
-      <a class="brand" href={toView('now')}>
+    <header class="top-bar">
+      <a class="brand" href={toView('now')} title={aboutWords()}>
         <img src="icon.svg" alt="" width="22" height="22" />
         <b>{told?.name ?? 'troupe'}</b>
-        <span class="faint" title={told === undefined ? '' : `Node ${told.node}, troupe ${told.troupe}`}>
-          {told?.pid === undefined ? '' : `pid ${told.pid}`}
-        </span>
       </a>
       <Health />
       <nav aria-label="Views">
@@ -234,6 +239,7 @@ export const Shell = () => (
       </section>
     </main>
     <Outcomes />
+    <Dialogs />
     <Help />
   </div>
 );

@@ -70,7 +70,8 @@ const summaryOf = (of: Histogram): string => {
   if (of.count === 0) return 'none yet';
   const [p50, p99] = [quantile(of, 0.5), quantile(of, 0.99)];
   const mean = showMs(of.sum / of.count);
-  return `${showCount(of.count)} · median ${nameOfEdge(p50, of)} · 99 % ${nameOfEdge(p99, of)} · mean ${mean}`;
+  const parts = [`median ${nameOfEdge(p50, of)}`, `99 % ${nameOfEdge(p99, of)}`, `mean ${mean}`];
+  return [showCount(of.count), ...parts].join(' · ');
 };
 
 /** How long something took, as bars over edges that grow; the median and the 99th are named. */

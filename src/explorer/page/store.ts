@@ -85,6 +85,10 @@ const KEPT = { facts: LIMITS.facts, messages: LIMITS.messages, steps: LIMITS.mes
 const appended = <T>(list: readonly T[], more: readonly T[], most: number): readonly T[] =>
   [...list, ...more].slice(-most);
 
+/** Restarts are told by facts, which have no counter. */
+const restartsBetween = (from: number, to: number): number =>
+  facts.value.filter(({ type, at }) => type === 'supervisor.child.restarted' && at > from && at <= to).length;
+
 const sampleOf = (next: Metrics, before: Metrics | undefined): Sample => {
   const seconds = before === undefined ? 1 : Math.max(0.2, (next.at - before.at) / 1_000);
   const rate = (name: string): number =>
@@ -103,7 +107,7 @@ const sampleOf = (next: Metrics, before: Metrics | undefined): Sample => {
         ? undefined
         : Math.max(0, (told.handled - known.handled) / seconds),
     waitedP99: told === undefined ? undefined : quantile(since(told.waited, known?.waited), 0.99),
-    restarts: rate('restarted'),
+    restarts: before === undefined ? 0 : restartsBetween(before.at, next.at) / seconds,
     crashes: rate('crashed'),
   };
 };

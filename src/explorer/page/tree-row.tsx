@@ -46,7 +46,7 @@ const Tail = ({ row, now }: { readonly row: TreeRow; readonly now: number }) => 
   if (type === 'tombstone')
     return (
       <span class="tail faint" title={reason?.text}>
-        {reason?.text} · {showAgo(endedAt ?? now, now)}
+        {reason?.error?.message ?? reason?.text} · {showAgo(endedAt ?? now, now)}
       </span>
     );
   const isOdd = status !== 'running' && status !== 'vacant';
