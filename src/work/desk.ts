@@ -22,6 +22,7 @@ import type { PoolWorker } from './pool-worker.ts';
 import { QueuePressure } from './queue-pressure.ts';
 import type { SessionDesk } from './sessions.ts';
 import type { Ending, Ticket, TicketDesk } from './ticket.ts';
+import { WaitAlarm } from './wait-alarm.ts';
 
 /** What has come of everything brought to a pool. `accepted` is the sum of the endings, the waiting and the running. */
 export type PoolCounts = { -readonly [E in Ending]: number } & {
@@ -66,6 +67,7 @@ export class Desk implements TicketDesk, DispatchDesk, SessionDesk<PoolWorker> {
   readonly counts: PoolCounts = { ...NO_COUNTS };
   readonly dispatch: Dispatch;
   readonly leaseWatch: LeaseWatch;
+  readonly waitAlarm: WaitAlarm<Ticket>;
   /** How long what got a worker had waited for it, and how long workers were at jobs. */
   readonly waits = new Histogram();
   readonly runs = new Histogram();
@@ -81,6 +83,7 @@ export class Desk implements TicketDesk, DispatchDesk, SessionDesk<PoolWorker> {
     this.events = place.system.events;
     this.path = place.path;
     this.checkoutMs = options.checkoutMs;
+    this.waitAlarm = new WaitAlarm(this.host, 'checkout');
     this.#options = options;
     this.dispatch = new Dispatch(this, options);
     const { path, events } = this;

@@ -10,6 +10,7 @@ import type { TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import type { PoolWorker } from './pool-worker.ts';
+import type { Timed, WaitAlarm } from './wait-alarm.ts';
 import type { Standing } from './waiting-lines.ts';
 
 /** How something brought to a pool ended. */
@@ -35,6 +36,8 @@ export interface TicketDesk {
   readonly events: EventStream;
   readonly path: string;
   readonly checkoutMs: number;
+  /** Tells of the ends of waits. */
+  readonly waitAlarm: WaitAlarm<Ticket>;
   /** Whether a job that lost its worker may be given to another. */
   readonly serves: boolean;
   /** It lost its worker and goes to the head of the line. */
@@ -69,19 +72,22 @@ export interface TicketBounds {
 }
 
 /** Something that waits for a worker. */
-export abstract class Ticket implements Standing<Ticket, PoolWorker>, AbortListener {
+export abstract class Ticket implements Standing<Ticket, PoolWorker>, Timed<Ticket>, AbortListener {
   next: Ticket | undefined = undefined;
   previous: Ticket | undefined = undefined;
   inLine = false;
   standsFor: PoolWorker | undefined = undefined;
   /** When its wait began. */
   waitsFrom = 0;
+  /** When its wait is over. */
+  waitsUntil = NO_DEADLINE;
+  sooner: Ticket | undefined = undefined;
+  later: Ticket | undefined = undefined;
+  isTimed = false;
+  ownTimer: Timer | undefined = undefined;
   protected readonly desk: TicketDesk;
   protected readonly bounds: TicketBounds;
   protected settled = false;
-  #timer: Timer | undefined = undefined;
-  /** When its wait is over. */
-  #waitsUntil = NO_DEADLINE;
 
   constructor(desk: TicketDesk, bounds: TicketBounds) {
     this.desk = desk;
@@ -127,32 +133,28 @@ export abstract class Ticket implements Standing<Ticket, PoolWorker>, AbortListe
   /** It stands in the line from now on. */
   wait(now: number): void {
     this.waitsFrom = now;
-    this.#waitsUntil = Math.min(this.deadline, now + this.desk.checkoutMs);
-    if (this.#waitsUntil === NO_DEADLINE) return;
-    this.arm('checkout', this.#waitsUntil - now, () => {
-      this.desk.leaveLine(this);
-      this.expire();
-    });
+    this.waitsUntil = Math.min(this.deadline, now + this.desk.checkoutMs);
+    this.desk.waitAlarm.add(this, now);
+  }
+
+  waitIsOver(): void {
+    this.desk.leaveLine(this);
+    this.expire();
   }
 
   /** Whether its time was over before its turn came, even if no timer has said so yet. */
   isOver(now: number): boolean {
-    return now >= this.#waitsUntil;
+    return now >= this.waitsUntil;
   }
 
   expire(): void {
     this.disarm();
-    this.expired(this.#waitsUntil - this.waitsFrom);
+    this.expired(this.waitsUntil - this.waitsFrom);
   }
 
-  protected arm(label: string, delayMs: number, fire: () => void): void {
-    this.#timer?.cancel();
-    this.#timer = this.desk.host.timer(delayMs, label, fire);
-  }
-
+  /** It waits no more. */
   protected disarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.desk.waitAlarm.remove(this);
   }
 
   /** The one end of it. */
