@@ -19,7 +19,27 @@ export {
   type SeenStep,
 } from './check-chart.ts';
 export { FAULT_POINTS, type FaultPoint, type FaultTable, faultsAt } from './faults.ts';
+export { type History, type OpenOperation, type Operation, recordHistory } from './history.ts';
 export { guardGlobals, type LeakGuard } from './leak-guard.ts';
+export {
+  checkLinearizable,
+  type LinearizabilityOptions,
+  type LinearizabilityReport,
+  type SequentialModel,
+} from './linearizability.ts';
+export {
+  type LeasePoolInput,
+  type LeasePoolOutput,
+  type LeasePoolState,
+  type LockInput,
+  type LockOutput,
+  type LockState,
+  leasePoolModel,
+  lockModel,
+  type RegisterInput,
+  type RegisterOutput,
+  registerModel,
+} from './linearizable-models.ts';
 export { troupeMatchers } from './matchers.ts';
 export {
   type ScriptedAnswer,
