@@ -85,6 +85,30 @@ const Told = ({ definition, active }: { definition: ChartDefinition; active: Rea
   </p>
 );
 
+interface ToolsProps {
+  readonly zoom: (factor: number) => void;
+  readonly whole: () => void;
+  readonly follows: boolean;
+  readonly follow: () => void;
+}
+
+const Tools = ({ zoom, whole, follows, follow }: ToolsProps) => (
+  <div class="chart-tools">
+    <button type="button" onClick={() => zoom(1.25)} title="larger (+)">
+      +
+    </button>
+    <button type="button" onClick={() => zoom(0.8)} title="smaller (−)">
+      −
+    </button>
+    <button type="button" onClick={whole} title="the whole chart (0)">
+      Whole
+    </button>
+    <button type="button" aria-pressed={follows} onClick={follow} title="keep what is active in sight (f)">
+      Follow
+    </button>
+  </div>
+);
+
 export interface ChartPaneProps {
   readonly definition: ChartDefinition;
   readonly standing: Omit<Standing, 'selected'>;
@@ -139,25 +163,7 @@ export const ChartPane = ({ definition, standing, send }: ChartPaneProps) => {
           />
         </g>
       </svg>
-      <div class="chart-tools">
-        <button type="button" onClick={() => zoom(1.25)} title="larger (+)">
-          +
-        </button>
-        <button type="button" onClick={() => zoom(0.8)} title="smaller (−)">
-          −
-        </button>
-        <button type="button" onClick={whole} title="the whole chart (0)">
-          Whole
-        </button>
-        <button
-          type="button"
-          aria-pressed={follows}
-          onClick={() => follow(true)}
-          title="keep what is active in sight (f)"
-        >
-          Follow
-        </button>
-      </div>
+      <Tools zoom={zoom} whole={whole} follows={follows} follow={() => follow(true)} />
       <p class="chart-legend">
         <i class="here" /> active <i class="taken" /> taken last <i class="enabled" /> may be taken now{' '}
         <i class="heat" /> entered often

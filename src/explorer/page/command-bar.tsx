@@ -237,6 +237,24 @@ const Question = ({ asked }: { readonly asked: NonNullable<typeof question.value
   );
 };
 
+/** What was sent from this tab before. */
+const Before = ({ write }: { readonly write: (text: string) => void }) =>
+  sentBefore.value.length === 0 ? null : (
+    <details>
+      <summary>Sent before</summary>
+      {sentBefore.value.map((json) => (
+        <button
+          type="button"
+          class="link"
+          key={json}
+          onClick={() => write(JSON.stringify(JSON.parse(json), null, 2))}
+        >
+          {json}
+        </button>
+      ))}
+    </details>
+  );
+
 const Editor = ({ detail, first }: { readonly detail: ActorDetail; readonly first: string }) => {
   const dialog = useModal();
   const [text, write] = useState(first);
@@ -283,21 +301,7 @@ const Editor = ({ detail, first }: { readonly detail: ActorDetail; readonly firs
       <p class={typeof read === 'string' ? 'misread' : 'faint'}>
         {typeof read === 'string' ? read : 'Ctrl + Enter sends it'}
       </p>
-      {sentBefore.value.length === 0 ? null : (
-        <details>
-          <summary>Sent before</summary>
-          {sentBefore.value.map((json) => (
-            <button
-              type="button"
-              class="link"
-              key={json}
-              onClick={() => write(JSON.stringify(JSON.parse(json), null, 2))}
-            >
-              {json}
-            </button>
-          ))}
-        </details>
-      )}
+      <Before write={write} />
       <footer>
         <button type="button" onClick={close}>
           Close

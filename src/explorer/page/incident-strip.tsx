@@ -46,6 +46,9 @@ export const WEIGHT_WORDS: Readonly<Record<Weight, string>> = {
 
 export const nameOfIncident = ({ path, kind }: Incident): string => (path === '' ? kind : idOf(path));
 
+const Owner = ({ path }: { readonly path: string }) =>
+  path === '' ? null : <a href={toActor(path)}>{idOf(path)} </a>;
+
 export const Strip = () => {
   const list = troubles.value;
   const [worst] = list;
@@ -81,7 +84,7 @@ export const Strip = () => {
       <span class="what">{worst.what}</span>
       {worst.why === undefined ? null : <span class="why">{worst.why}</span>}
       <span class="owner">
-        {worst.owner.path === '' ? null : <a href={toActor(worst.owner.path)}>{idOf(worst.owner.path)}</a>}{' '}
+        <Owner path={worst.owner.path} />
         {worst.owner.does}
       </span>
       <span class="faint">{showAgo(worst.since, now.value)}</span>

@@ -118,6 +118,46 @@ const Moment = ({ history, index }: { readonly history: History; readonly index:
   );
 };
 
+interface ScrubberProps {
+  readonly history: History;
+  readonly index: number;
+  /** It goes along with what happens. */
+  readonly isLast: boolean;
+  readonly to: (index: number) => void;
+}
+
+const Scrubber = ({ history: { steps: list, forgotten }, index, isLast, to }: ScrubberProps) => (
+  <div class="scrubber">
+    <button type="button" onClick={() => to(index - 1)} disabled={index === 0} aria-label="One step back">
+      ◂
+    </button>
+    <input
+      type="range"
+      min="0"
+      max={list.length - 1}
+      value={index}
+      aria-label="Step"
+      aria-valuetext={`step ${index + 1} of ${list.length}: ${list[index]?.event ?? ''}`}
+      onInput={({ currentTarget }) => to(Number(currentTarget.value))}
+    />
+    <button
+      type="button"
+      onClick={() => to(index + 1)}
+      disabled={index === list.length - 1}
+      aria-label="One step on"
+    >
+      ▸
+    </button>
+    <span class={isLast ? 'chip good' : 'chip wait'}>
+      {isLast ? (isRecording.value ? 'last' : 'now') : 'the past'}
+    </span>
+    <span class="faint">
+      {index + 1} of {list.length}
+      {forgotten > 0 ? `, ${forgotten} older ones forgotten` : ''}
+    </span>
+  </div>
+);
+
 export const PastPane = ({
   path,
   chart,
@@ -146,35 +186,7 @@ export const PastPane = ({
   };
   return (
     <div class="past">
-      <div class="scrubber">
-        <button type="button" onClick={() => to(index - 1)} disabled={index === 0} aria-label="One step back">
-          ◂
-        </button>
-        <input
-          type="range"
-          min="0"
-          max={list.length - 1}
-          value={index}
-          aria-label="Step"
-          aria-valuetext={`step ${index + 1} of ${list.length}: ${step?.event ?? ''}`}
-          onInput={({ currentTarget }) => to(Number(currentTarget.value))}
-        />
-        <button
-          type="button"
-          onClick={() => to(index + 1)}
-          disabled={index === list.length - 1}
-          aria-label="One step on"
-        >
-          ▸
-        </button>
-        <span class={found < 0 ? 'chip good' : 'chip wait'}>
-          {found < 0 ? (isRecording.value ? 'last' : 'now') : 'the past'}
-        </span>
-        <span class="faint">
-          {index + 1} of {list.length}
-          {history.forgotten > 0 ? `, ${history.forgotten} older ones forgotten` : ''}
-        </span>
-      </div>
+      <Scrubber history={history} index={index} isLast={found < 0} to={to} />
       <Track history={history} index={index} />
       <div class="past-body">
         {definition === undefined || step === undefined ? (

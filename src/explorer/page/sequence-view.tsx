@@ -1,8 +1,9 @@
 /** Messages as a sequence: an actor a column, a message an arrow, a fact a mark; what led to the chosen one, and what it led to. */
+import { useEffect, useRef } from 'preact/hooks';
 import type { Fact, Message } from '../protocol.ts';
 import { amend, place, toActor, toView } from './address.ts';
 import { toneOfFact } from './now-pane.tsx';
-import { chainOf, OUTSIDE, placeOf, type SequenceRow, sequenceOf } from './timeline-model.ts';
+import { chainOf, OUTSIDE, placeOf, sequenceOf } from './timeline-model.ts';
 import { idOf, showMs, showTime } from './words.ts';
 
 const ROW_HEIGHT = 22;
@@ -79,6 +80,43 @@ const Event = ({ fact, x, y }: { fact: Fact; x: number; y: number }) => {
   );
 };
 
+interface ColumnsProps {
+  readonly columns: readonly string[];
+  readonly x: (path: string) => number;
+  readonly height: number;
+}
+
+const Columns = ({ columns, x, height }: ColumnsProps) => (
+  <>
+    {columns.map((path) => (
+      <g key={path} class="column">
+        <line x1={x(path)} x2={x(path)} y1={HEAD_HEIGHT} y2={height} />
+        <a href={path === OUTSIDE ? toView('timeline') : toActor(path)}>
+          <text x={x(path)} y="20">
+            <title>{path}</title>
+            {idOf(path)}
+          </text>
+        </a>
+      </g>
+    ))}
+  </>
+);
+
+/** Keeps the newest in sight, unless somebody has scrolled away from it. */
+const useNewest = (newest: string | undefined) => {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const frame = box.current?.parentElement;
+    if (frame === null || frame === undefined) return;
+    const isAway = frame.scrollHeight - frame.scrollTop - frame.clientHeight > AWAY;
+    if (!isAway || frame.scrollTop === 0) frame.scrollTop = frame.scrollHeight;
+  }, [newest]);
+  return box;
+};
+
+/** Pixels from the end at which somebody reads something else. */
+const AWAY = 260;
+
 export const SequenceView = ({
   facts,
   messages,
@@ -90,16 +128,16 @@ export const SequenceView = ({
 }) => {
   const limits = { below, rows: ROWS_SHOWN, columns: COLUMNS_SHOWN };
   const { columns, rows } = sequenceOf(facts, messages, limits);
+  const box = useNewest(rows.at(-1)?.key);
   const wanted = Number(place.value.more['message'] ?? Number.NaN);
   const chain = Number.isNaN(wanted) ? undefined : chainOf(wanted, messages);
   if (rows.length === 0)
     return <p class="empty">No message has been seen yet: they are known from the first viewer on.</p>;
   const x = (path: string) => TIME_WIDTH + columns.indexOf(path) * COLUMN_WIDTH + COLUMN_WIDTH / 2;
   const y = (i: number) => HEAD_HEIGHT + 18 + i * ROW_HEIGHT;
-  const newestFirst: readonly SequenceRow[] = rows;
   const height = y(rows.length) + 10;
   return (
-    <div class="sequence">
+    <div class="sequence" ref={box}>
       <svg
         width={TIME_WIDTH + columns.length * COLUMN_WIDTH + 60}
         height={height}
@@ -120,18 +158,8 @@ export const SequenceView = ({
             <path d="M0 1 9 5 0 9Z" />
           </marker>
         </defs>
-        {columns.map((path) => (
-          <g key={path} class="column">
-            <line x1={x(path)} x2={x(path)} y1={HEAD_HEIGHT} y2={height} />
-            <a href={path === OUTSIDE ? toView('timeline') : toActor(path)}>
-              <text x={x(path)} y="20">
-                <title>{path}</title>
-                {idOf(path)}
-              </text>
-            </a>
-          </g>
-        ))}
-        {newestFirst.map((row, i) => (
+        <Columns columns={columns} x={x} height={height} />
+        {rows.map((row, i) => (
           <g key={row.key}>
             <text class="row-time" x="6" y={y(i) + 3}>
               {showTime(row.at, true)}

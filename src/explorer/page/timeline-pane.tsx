@@ -129,17 +129,44 @@ const Grid = ({ span, x, height }: { span: Span; x: (at: number) => number; heig
   );
 };
 
+interface LinksProps {
+  readonly lanes: readonly Lane[];
+  readonly x: (at: number) => number;
+  readonly y: ReadonlyMap<string, number>;
+  readonly chosen: Fact | undefined;
+}
+
+/** Lines from causes to what followed from them. */
+const Links = ({ lanes, x, y, chosen }: LinksProps) => {
+  const byNumber = new Map(lanes.flatMap((lane) => lane.facts.map((fact) => [fact.n, fact] as const)));
+  const links = [...byNumber.values()].flatMap((fact) => {
+    const cause = fact.cause === undefined ? undefined : byNumber.get(fact.cause);
+    return cause === undefined ? [] : [{ fact, cause }];
+  });
+  return (
+    <>
+      {links.map(({ fact, cause }) => {
+        const [x1, y1] = [x(cause.at), y.get(placeOf(cause)) ?? 0];
+        const [x2, y2] = [x(fact.at), y.get(placeOf(fact)) ?? 0];
+        const isNear = chosen !== undefined && (fact.n === chosen.n || cause.n === chosen.n);
+        return (
+          <path
+            key={fact.n}
+            class={`link-line ${isNear ? 'near' : ''}`}
+            d={`M${x1} ${y1}C${x1 + 12} ${(y1 + y2) / 2} ${x2 - 12} ${(y1 + y2) / 2} ${x2} ${y2}`}
+          />
+        );
+      })}
+    </>
+  );
+};
+
 const Swim = ({ lanes, span, chosen }: { lanes: readonly Lane[]; span: Span; chosen: Fact | undefined }) => {
   const { box, width } = useWidth();
   const inner = Math.max(100, width - NAME_WIDTH - 12);
   const x = (at: number) => NAME_WIDTH + ((at - span.from) / Math.max(1, span.to - span.from)) * inner;
   const y = new Map(lanes.map(({ path }, i) => [path, 32 + i * LANE_HEIGHT]));
   const height = 32 + lanes.length * LANE_HEIGHT;
-  const byNumber = new Map(lanes.flatMap((lane) => lane.facts.map((fact) => [fact.n, fact] as const)));
-  const links = [...byNumber.values()].flatMap((fact) => {
-    const cause = fact.cause === undefined ? undefined : byNumber.get(fact.cause);
-    return cause === undefined ? [] : [{ fact, cause }];
-  });
   return (
     <div ref={box} class="swim">
       <svg width={width} height={height} role="group" aria-label="Swim lanes">
@@ -173,18 +200,7 @@ const Swim = ({ lanes, span, chosen }: { lanes: readonly Lane[]; span: Span; cho
             </g>
           );
         })}
-        {links.map(({ fact, cause }) => {
-          const [x1, y1] = [x(cause.at), y.get(placeOf(cause)) ?? 0];
-          const [x2, y2] = [x(fact.at), y.get(placeOf(fact)) ?? 0];
-          const isNear = chosen !== undefined && (fact.n === chosen.n || cause.n === chosen.n);
-          return (
-            <path
-              key={fact.n}
-              class={`link-line ${isNear ? 'near' : ''}`}
-              d={`M${x1} ${y1}C${x1 + 12} ${(y1 + y2) / 2} ${x2 - 12} ${(y1 + y2) / 2} ${x2} ${y2}`}
-            />
-          );
-        })}
+        <Links lanes={lanes} x={x} y={y} chosen={chosen} />
         {lanes.flatMap((lane) =>
           lane.facts.map((fact) => (
             <Dot
@@ -319,7 +335,7 @@ export const TimelinePane = () => {
       </div>
       {chosen === undefined ? (
         <p class="timeline-foot faint">
-          ▲ trouble · ◆ waits · ● well again · ■ ends · | message · lines lead from cause to effect · over{' '}
+          ▲ trouble · ◆ waits · ● well again · ■ ends · | message · lines lead from cause to effect ·{' '}
           {showMs(span.to - span.from)}
         </p>
       ) : (
