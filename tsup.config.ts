@@ -29,6 +29,7 @@ const library = defineConfig({
     testing: 'src/testing/index.ts',
     explorer: 'src/explorer/index.ts',
     cli: 'src/cli.ts',
+    'inspect-file': 'src/explorer/draw/inspect-file.ts',
   },
   format: ['esm'],
   target: 'es2022',

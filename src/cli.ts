@@ -3,17 +3,18 @@
  * `npx troupe …`: the command line. It finds the subcommand and gives it the terminal; what each does is in `explorer/cli/`.
  */
 import process from 'node:process';
+import { draw } from './explorer/cli/draw.ts';
 import { explore } from './explorer/cli/explore.ts';
 import { DONE, MISUSED, type Subcommand, type Terminal } from './explorer/cli/subcommand.ts';
 
 /** All there are, by name. */
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explore };
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explore, draw };
 
 const help = (): string =>
   [
     'usage: troupe <command> …',
     '',
-    ...Object.values(SUBCOMMANDS).map(({ usage, summary }) => `  ${usage.padEnd(24)} ${summary}`),
+    ...Object.values(SUBCOMMANDS).map(({ usage, summary }) => `  ${usage.padEnd(40)} ${summary}`),
   ].join('\n');
 
 const terminal: Terminal = {

@@ -134,6 +134,18 @@ export const ERRORS = {
     '{file} is no recording: {why}',
     'Give a file that a flight recorder wrote, or that a viewer saved.',
   ),
+  ERR_PEER_MISSING: entry(
+    'OptionError',
+    'not_started',
+    '{feature} needs the package {peer}, which is not installed: {install}',
+    'Install it in your project; troupe asks for it only where it is used.',
+  ),
+  ERR_DRAWING_FAILED: entry(
+    'OptionError',
+    'not_started',
+    '{file} cannot be drawn: {why}',
+    'The file is loaded to be drawn: it has to load by itself, and to export a machine or a tree.',
+  ),
   ERR_CALLEE_ENDED: entry(
     'CallError',
     'unknown',

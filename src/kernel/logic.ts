@@ -93,6 +93,8 @@ export interface Behaviour {
 export interface Logic<H = Handle> {
   /** A word for `tree()` and logs: `server`, `machine`, `supervisor`, `breaker`, `pool` … */
   readonly kind: string;
+  /** What people are told of it before it runs: a supervisor's strategy. */
+  readonly traits?: Readonly<Record<string, string | number | boolean>>;
   /**
    * Made once for each place in a tree and kept over restarts: what handles and incarnations share (a breaker's
    * counts). Read it as `place.shared`. Most logic has none.

@@ -97,6 +97,8 @@ const OWN_CODES: Readonly<Record<ErrorCode, Known>> = {
   ERR_CALL_LOST: UNWELCOME,
   ERR_FAULT_INJECTED: 'system',
   ERR_RECORDING_INVALID: 'system',
+  ERR_PEER_MISSING: 'system',
+  ERR_DRAWING_FAILED: 'system',
   ERR_CALLEE_ENDED: 'connection',
   ERR_NO_HANDLER: 'system',
   // One slow actor, not a resource of the whole service.

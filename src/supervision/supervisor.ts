@@ -139,6 +139,7 @@ export const supervisor = (id: string, options: SupervisorOptions): Spec<Supervi
   checkChildren(id, children, rules, strategy !== 'one_for_one');
   const logic: Logic<SupervisorHandle> = {
     kind: 'supervisor',
+    traits: { strategy },
     start: (context: ActorContext) =>
       new StaticSupervisor(context as ActorContextOfCell, strategy, rules).start(children),
     handle: (place) => new HandleOfSupervisor(place),
