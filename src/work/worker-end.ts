@@ -17,10 +17,11 @@ export interface EndReport {
 
 const plainly = (end: WorkerEnd): string => {
   if (end.error !== undefined) return end.error.message;
-  return end.signal === null ? `exit code ${end.code ?? 'unknown'}` : `signal ${end.signal}`;
+  const how = end.signal === null ? `exit code ${end.code ?? 'unknown'}` : `signal ${end.signal}`;
+  return end.outOfMemory === true ? `${how}, out of memory` : how;
 };
 
-/** `exit code 1`, `signal SIGKILL, killed: cancel_ignored`, `spawn python3 ENOENT`. */
+/** `exit code 1, out of memory`, `signal SIGKILL, killed: cancel_ignored`, `spawn python3 ENOENT`. */
 export const describeEnd = ({ end, killedFor }: EndReport): string => {
   if (end === undefined) return killedFor ?? 'it was not opened';
   return killedFor === undefined ? plainly(end) : `${plainly(end)}, killed: ${killedFor}`;
@@ -78,6 +79,7 @@ const factsOf = (report: EndReport) => ({
   pid: report.pid,
   code: report.end?.code ?? null,
   signal: report.end?.signal ?? null,
+  outOfMemory: report.end?.outOfMemory ?? false,
   lastStderr: report.end?.lastStderr ?? [],
 });
 
