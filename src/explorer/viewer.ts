@@ -66,6 +66,9 @@ export class Viewer {
   #timer: Timer | undefined = undefined;
   /** Runs while the reader takes nothing. */
   #stall: Timer | undefined = undefined;
+  /** What is still to be looked at in this round: a reader that is full in its midst is given the rest, not the beginning again. */
+  #due: (() => boolean)[] = [];
+  #roundBegan = 0;
   /** Whether the rings' moving on is the reader's doing. */
   #wasBlocked = false;
 
@@ -116,7 +119,7 @@ export class Viewer {
     this.#blocked = false;
     this.#stall?.cancel();
     this.#stall = undefined;
-    this.#refresh();
+    this.#goOn();
   }
 
   /** Says why, as far as that can still be said, and ends. */
@@ -156,15 +159,16 @@ export class Viewer {
     this.#write(`id: ${seq}\nevent: ${type}\ndata: {"type":"${type}","seq":${seq},"body":${body}}\n\n`);
   }
 
-  /** Sends a standing unless it is what was sent last. */
-  #standing<T extends FrameType>(type: T, make: () => Body<T>, key: string = type): void {
-    if (this.#blocked) return;
+  /** Sends a standing unless it is what was sent last. `false`: the sink was full before it could. */
+  #standing<T extends FrameType>(type: T, make: () => Body<T>, key: string = type): boolean {
     const made = make();
     this.#define(made);
     const body = JSON.stringify(made);
-    if (this.#blocked || this.#sent.get(key) === body) return;
+    if (this.#sent.get(key) === body) return true;
+    if (this.#blocked) return false;
     this.#sent.set(key, body);
     this.#frameOf(type, body);
+    return true;
   }
 
   /** Sends the definitions of the machines that something names, before it. */
@@ -180,49 +184,73 @@ export class Viewer {
 
   // ── refreshing ────────────────────────────────────────────────────────────────────────────
 
+  /** Begins a round: everything that is watched is looked at once. */
   #refresh(): void {
     if (this.#over) return;
+    this.#roundBegan = this.#options.host.monotonic();
+    this.#due = [
+      () => this.#gap(),
+      () => this.#journals(),
+      ...this.#standings(),
+      () => this.#metrics(this.#roundBegan),
+      () => this.#heartbeat(),
+    ];
+    this.#goOn();
+  }
+
+  /** Goes on with the round as far as the reader takes it; the next one begins when it is through. */
+  #goOn(): void {
     const { host, refreshMs } = this.#options;
     const began = host.monotonic();
-    this.#gap();
-    this.#journals();
-    this.#standings();
-    this.#metrics(began);
-    if (!this.#blocked && began - this.#wroteAt >= LIMITS.heartbeatMs) this.#write(': still here\n\n');
-    if (this.#blocked || this.#over) return;
+    while (this.#due.length > 0) {
+      if (this.#blocked || this.#over) return;
+      if (this.#due[0]?.() === true) this.#due.shift();
+    }
+    if (this.#over) return;
     const cost = host.monotonic() - began;
     const delay = Math.max(refreshMs, cost * COST_FACTOR);
+    this.#timer?.cancel();
     this.#timer = host.timer(delay, 'explorer refresh', () => this.#refresh(), { unref: true });
   }
 
-  #standings(): void {
+  #standings(): (() => boolean)[] {
     const { source } = this.#options;
     const { tree, actors = [], supervision, breakers, pools, recoveries, application } = this.#watch;
-    if (tree !== undefined && tree !== false) this.#standing('tree', () => source.tree(tree));
+    const due: (() => boolean)[] = [];
+    if (tree !== undefined && tree !== false) due.push(() => this.#standing('tree', () => source.tree(tree)));
     for (const path of actors) {
       const make = () => {
         const detail = source.actor(path);
         return detail === undefined ? { path } : { path, detail };
       };
-      this.#standing('actor', make, `actor ${path}`);
+      due.push(() => this.#standing('actor', make, `actor ${path}`));
     }
-    if (supervision === true) this.#standing('supervision', () => ({ supervisors: source.supervisors() }));
-    if (breakers === true) this.#standing('breakers', () => ({ breakers: source.breakers() }));
-    if (pools === true) this.#standing('pools', () => ({ pools: source.pools() }));
-    if (recoveries === true) this.#standing('recoveries', () => ({ recoveries: source.recoveries() }));
-    if (application === true) this.#standing('application', () => source.application());
+    const add = <T extends FrameType>(wanted: boolean | undefined, type: T, make: () => Body<T>) => {
+      if (wanted === true) due.push(() => this.#standing(type, make));
+    };
+    add(supervision, 'supervision', () => ({ supervisors: source.supervisors() }));
+    add(breakers, 'breakers', () => ({ breakers: source.breakers() }));
+    add(pools, 'pools', () => ({ pools: source.pools() }));
+    add(recoveries, 'recoveries', () => ({ recoveries: source.recoveries() }));
+    add(application, 'application', () => source.application());
+    return due;
   }
 
-  #metrics(now: number): void {
-    if (this.#watch.metrics !== true || now - this.#metricsAt < METRICS_EVERY_MS || this.#blocked) return;
+  #metrics(now: number): boolean {
+    if (this.#watch.metrics !== true || now - this.#metricsAt < METRICS_EVERY_MS) return true;
     this.#metricsAt = now;
     const explorer = { viewers: this.#options.viewers(), missedEntries: this.#missed, sampledOneIn: 1 };
     this.#frame('metrics', { ...this.#options.source.metrics(), explorer });
+    return true;
+  }
+
+  #heartbeat(): boolean {
+    if (this.#options.host.monotonic() - this.#wroteAt >= LIMITS.heartbeatMs) this.#write(': still here\n\n');
+    return true;
   }
 
   /** What the rings no longer have of what this viewer has not had. */
-  #gap(): void {
-    if (this.#blocked) return;
+  #gap(): boolean {
     const { source } = this.#options;
     const lost = { facts: 0, messages: 0, steps: 0 };
     for (const name of ['facts', 'messages', 'steps'] as const) {
@@ -234,9 +262,10 @@ export class Viewer {
     const all = lost.facts + lost.messages + lost.steps;
     const why = this.#wasBlocked ? 'slow_reader' : 'forgotten';
     this.#wasBlocked = false;
-    if (all === 0) return;
+    if (all === 0) return true;
     this.#missed += all;
     this.#frame('gap', { why, ...lost });
+    return true;
   }
 
   #wants(name: JournalName): boolean {
@@ -244,7 +273,8 @@ export class Viewer {
     return wanted !== undefined && wanted !== false;
   }
 
-  #journals(): void {
+  /** `false`: the sink was full before all was said. */
+  #journals(): boolean {
     const { source } = this.#options;
     const facts = this.#watch.facts;
     this.#journal('facts', source.facts, (fact) =>
@@ -254,6 +284,10 @@ export class Viewer {
     this.#journal('messages', source.messages, ({ from, to }) => isWanted(messages, [from?.path, to.path]));
     const actors = this.#watch.actors ?? [];
     this.#journal('steps', source.steps, ({ path }) => actors.includes(path));
+    return (['facts', 'messages', 'steps'] as const).every(
+      (name) =>
+        this.#cursors[name] >= source[name].next || source[name].from(this.#cursors[name], 1).length === 0,
+    );
   }
 
   #journal<T extends { readonly n: number }>(

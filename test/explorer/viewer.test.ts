@@ -165,3 +165,22 @@ it('ten thousand actors: a window and a filter within 200 ms, alike ones folded'
   expect(filtered.window.slice(1).every(({ id }) => id.startsWith('guest-77'))).toBe(true);
   viewer.end('over');
 });
+
+it('a reader that is full after every frame is given all that it watches in turn, at the pace of the refresh', async () => {
+  const { host, system, viewer, frames, stall } = setUp(Number.POSITIVE_INFINITY);
+  stall();
+  viewer.change({ supervision: true, breakers: true, pools: true, recoveries: true });
+  const SECONDS = 5;
+  for (let ms = 0; ms < SECONDS * 1_000; ms++) {
+    system.events.emit('breaker.closed', { path: 'prices' });
+    await host.advance(1);
+    viewer.drained();
+  }
+  const count = (wanted: string) => frames().filter(({ type }) => type === wanted).length;
+  for (const wanted of ['tree', 'supervision', 'breakers', 'pools', 'recoveries', 'application'])
+    expect(count(wanted), wanted).toBeGreaterThanOrEqual(1);
+  expect(count('metrics')).toBeGreaterThanOrEqual(SECONDS - 1);
+  // Two a round: what was there, and what came meanwhile.
+  expect(count('facts')).toBeLessThanOrEqual(SECONDS * 8 + 8);
+  viewer.end('done');
+});
