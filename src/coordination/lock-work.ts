@@ -4,26 +4,28 @@
  * Invariant: on every way out the lease is released once, after the work itself is over; work that was not alone to its end
  * does not pass for done; a release that fails surfaces, whatever the work came to.
  */
-import { isThenable, rejectLater } from '../resilience/call.ts';
+import { isThenable, promiseOf, rejectLater } from '../resilience/call.ts';
 import type { Claimed } from './lock-lease.ts';
 import type { LockWork } from './lock-options.ts';
 
 /** Runs work in the caller and frees the lock when it is over. */
 export const runUnder = <T>(lease: Claimed, work: LockWork<T>): Promise<T> => {
   let result: T | PromiseLike<T>;
+  let promise: Promise<T> | undefined;
   try {
     result = work(lease);
+    promise = promiseOf(result);
   } catch (error) {
     return afterFailure(lease, error);
   }
-  if (isThenable(result)) {
-    return Promise.resolve(result).then(
+  if (promise !== undefined) {
+    return promise.then(
       (value) => afterSuccess(lease, value),
       (error: unknown) => afterFailure(lease, error),
     );
   }
   try {
-    return Promise.resolve(afterSuccess(lease, result));
+    return Promise.resolve(afterSuccess(lease, result as T));
   } catch (error) {
     return rejectLater(error);
   }

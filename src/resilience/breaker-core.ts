@@ -13,7 +13,6 @@ import {
 } from '../../actors/circuit-breaker.machine.ts';
 import { NO_DEADLINE, remainingMs } from '../base/deadline.ts';
 import type { Host } from '../base/host.ts';
-import { refuse } from '../base/options.ts';
 import type { EventStream, EventType, TroupeEvent } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
@@ -32,6 +31,7 @@ import {
   type Bounds,
   boundsOf,
   type CallScope,
+  checkWork,
   type Enders,
   type Ending,
   type ExecuteOptions,
@@ -137,7 +137,7 @@ export class BreakerCore
   execute<T>(work: Work<T>, options?: ExecuteOptions): Promise<T> {
     if (options === undefined && this.#free && typeof work === 'function') return runFree(work, this.#enders);
     try {
-      if (typeof work !== 'function') refuse(this.where, 'work', 'a function', work);
+      checkWork(this, work);
       const bounds = boundsOf(this, options);
       throwIfOver(this, bounds);
       const token = this.#isQueued() ? undefined : this.#admitCall(bounds);

@@ -99,6 +99,7 @@ const checkKeys = (where: string, options: ExecuteOptions): void => {
 export const boundsOf = (scope: CallScope, options: ExecuteOptions | undefined): Bounds => {
   if (options === undefined) return UNBOUNDED;
   const { where } = scope;
+  if (typeof options !== 'object' || options === null) return refuse(where, 'options', 'an object', options);
   checkKeys(where, options);
   const { signal, deadline = NO_DEADLINE, timeoutMs = NO_DEADLINE, within } = options;
   if (!isInstant(timeoutMs) || timeoutMs < 0)
@@ -132,6 +133,11 @@ export const tighten = ({ host }: CallScope, bounds: Bounds, timeoutMs: number):
   return deadline >= bounds.deadline ? bounds : { deadline, budgetMs: timeoutMs, signal: bounds.signal };
 };
 
+/** @throws ERR_OPTION_INVALID for what is no function: to call it would pass for a failure of the guarded thing. */
+export const checkWork = ({ where }: CallScope, work: unknown): void => {
+  if (typeof work !== 'function') refuse(where, 'work', 'a function', work);
+};
+
 /** Whether a deadline bounds the call. */
 export const isTimed = ({ deadline }: Bounds): boolean => deadline !== NO_DEADLINE;
 
@@ -159,6 +165,15 @@ export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   (typeof value === 'object' || typeof value === 'function') &&
   value !== null &&
   typeof (value as { then?: unknown }).then === 'function';
+
+/**
+ * What is to be awaited, as a promise of ours: a user's thenable, or promise of a class of its own, may throw, call back at
+ * once, or twice. `undefined`: a plain value. Throws what looking at it throws.
+ */
+export const promiseOf = <T>(value: T | PromiseLike<T>): Promise<T> | undefined => {
+  if (value instanceof Promise && value.constructor === Promise) return value;
+  return isThenable(value) ? Promise.resolve(value) : undefined;
+};
 
 /** The context of a call that nothing bounds. */
 export class UnboundedContext implements CallContext {
@@ -204,15 +219,14 @@ export const runFreeIn = <T, C extends UnboundedContext>(
   { returned, threw }: EndersOf<NoInfer<T>>,
 ): Promise<T> => {
   let result: T | PromiseLike<T>;
+  let promise: Promise<T> | undefined;
   try {
     result = work(context);
+    promise = promiseOf(result);
   } catch (error) {
     return endLater(threw, error);
   }
-  if (result instanceof Promise) return result.then(returned, threw);
-  return isThenable(result)
-    ? Promise.resolve(result).then(returned, threw)
-    : Promise.resolve(returned(result));
+  return promise === undefined ? Promise.resolve(returned(result as T)) : promise.then(returned, threw);
 };
 
 const endLater = <T>(threw: EndersOf<T>['threw'], thrown: unknown): Promise<T> => {
@@ -271,17 +285,18 @@ export class BoundedCall<T> implements CallContext, AbortListener {
       this.#reject = reject;
       this.#arm();
       let result: T | PromiseLike<T>;
+      let promise: Promise<T> | undefined;
       try {
         result = work(this);
+        promise = promiseOf(result);
       } catch (error) {
         this.#endWork({ kind: 'threw', error });
         return;
       }
-      if (!isThenable(result)) {
+      if (promise === undefined) {
         this.#endWork({ kind: 'returned', value: result });
         return;
       }
-      const promise = result instanceof Promise ? result : Promise.resolve(result);
       promise.then(
         (value) => this.#endWork({ kind: 'returned', value }),
         (error: unknown) => this.#endWork({ kind: 'threw', error }),

@@ -5,7 +5,7 @@
  * default holds. A fixed one makes a plain policy, which stands in a wrap like any other and shares all state.
  */
 import { check, type Field } from '../base/options.ts';
-import { type Bounds, type ExecuteOptions, rejectLater, type Work } from './call.ts';
+import { type Bounds, checkWork, type ExecuteOptions, rejectLater, type Work } from './call.ts';
 import { BasePolicy, type Policy, type PolicyKind, type PolicyOptions } from './policy.ts';
 
 /** The option that a call may give: its name, its rule, and what holds without it. */
@@ -31,6 +31,7 @@ export abstract class ChoosingPolicy<K extends string, V> extends BasePolicy {
     const chosen = options?.[option];
     if (chosen === undefined) return super.execute(work, options);
     try {
+      checkWork(this, work);
       const { [option]: _chosen, ...bounding } = options as ExecuteOptions & Record<K, V>;
       check(this.where, option, rule, chosen);
       return this.runFor(chosen as V, work as Work<T>, this.boundsFor(bounding as ExecuteOptions));

@@ -15,6 +15,7 @@ import {
   boundsOf,
   type CallContext,
   type CallScope,
+  checkWork,
   type ExecuteOptions,
   rejectLater,
   throwIfOver,
@@ -113,6 +114,7 @@ export abstract class BasePolicy implements StandalonePolicy, CallScope {
 
   execute<T>(work: Work<T, never>, options?: ExecuteOptions): Promise<T> {
     try {
+      checkWork(this, work);
       return this.run(work as Work<T>, this.boundsFor(options));
     } catch (error) {
       return rejectLater(error);

@@ -61,7 +61,7 @@ class Wrap extends BasePolicy implements Wrapped {
   override execute<T>(work: Work<T, never>, options?: ExecuteOptions): Promise<T> {
     if (this.#untold) this.#warn();
     if (this.disposed) return rejectLater(createError('ERR_POLICY_DISPOSED', { policy: this.where }));
-    return this.policies.length === 0
+    return this.policies.length === 0 || typeof work !== 'function'
       ? super.execute(work, options)
       : this.#under(0, work as Work<T>, options);
   }

@@ -40,6 +40,14 @@ describe('a lock', () => {
         throw new Error('set-up');
       },
     ],
+    [
+      'gives what cannot be awaited',
+      () => ({
+        get then(): never {
+          throw new Error('set-up');
+        },
+      }),
+    ],
   ])('is free after work that %s, whose error comes through', async (_how, work) => {
     const { locks } = createRig();
     await expect(locks.use('doc', work)).rejects.toThrow('set-up');

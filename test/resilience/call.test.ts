@@ -1,6 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 import { NO_DEADLINE } from '../../src/base/deadline.ts';
 import { BoundedCall, type Bounds, boundsOf, type Ending, rejectLater } from '../../src/resilience/call.ts';
+import {
+  createBulkhead,
+  createCircuitBreaker,
+  createLoadShedding,
+  createRetry,
+  wrap,
+} from '../../src/resilience/index.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { deferred, outcomeOf } from './deferred.ts';
 
@@ -110,4 +117,33 @@ describe('rejectLater', () => {
     const error = new Error('mine');
     expect(await rejectLater(error).catch((thrown: unknown) => thrown)).toBe(error);
   });
+});
+
+describe('what cannot be called', () => {
+  const host = new SimulatedHost();
+  const retry = createRetry({ host });
+  const breaker = createCircuitBreaker({ host, name: 'one', window: { kind: 'consecutive', failures: 1 } });
+  const all = [
+    retry,
+    breaker,
+    createBulkhead({ host }),
+    createLoadShedding({ host }).prioritized('low'),
+    wrap(createRetry({ host }), createBulkhead({ host })),
+  ];
+
+  it.each(all)('work that is no function is refused at once: $kind', async (policy) => {
+    for (const work of [undefined, null, 'work', {}] as never[]) {
+      await expect(policy.execute(work)).rejects.toThrow(/work must be a function/);
+      await expect(policy.execute(work, { timeoutMs: 10 })).rejects.toThrow(/work must be a function/);
+    }
+    expect([retry.inspect().retries, breaker.inspect().failures]).toEqual([0, 0]);
+  });
+
+  it.each([...all.slice(0, 3), createLoadShedding({ host })])(
+    'options that are no object are refused: $kind',
+    async (policy) => {
+      for (const options of [null, 5, true] as never[])
+        await expect(policy.execute(() => 1, options)).rejects.toThrow(/must be an object|OPTION_UNKNOWN/);
+    },
+  );
 });
