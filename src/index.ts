@@ -7,6 +7,14 @@ export {
   type StopReport,
 } from './application/application.ts';
 export type { Health } from './application/health.ts';
+export {
+  type HealthHandle,
+  type HealthMonitorSpecOptions,
+  type HealthRemedy,
+  healthMonitor,
+  recycleWorkers,
+  restartChild,
+} from './application/health-monitor.ts';
 export { type HttpServerOptions, httpServer } from './application/http-server.ts';
 export {
   type EndContext,

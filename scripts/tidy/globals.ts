@@ -63,6 +63,7 @@ const ALLOWED: readonly Allowance[] = [
   { where: 'src/base/real-process-registry.ts', names: ['*'], reason: 'it is part of the real host' },
   { where: 'src/base/real-thread.ts', names: ['*'], reason: 'it is part of the real host' },
   { where: 'src/base/real-transport.ts', names: ['*'], reason: 'it is part of the real host' },
+  { where: 'src/base/real-vitals.ts', names: ['node:process'], reason: 'it is part of the real host' },
   {
     where: 'src/testing/simulated-host.ts',
     names: ['globalThis'],

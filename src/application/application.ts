@@ -23,6 +23,7 @@ import { createSystem, type System, type SystemOfActors } from '../kernel/system
 import type { TreeNode } from '../kernel/tree.ts';
 import { checkTree } from '../supervision/dependencies.ts';
 import { type Health, healthOf } from './health.ts';
+import { isHealthMonitor, type MonitorInApplication } from './health-monitor.ts';
 import { OpenResources } from './open-resources.ts';
 import { isResource, type Order, orderOf, type Resource } from './resource.ts';
 import { type RunOptions, runApplication } from './run.ts';
@@ -113,6 +114,7 @@ const specsOf = (tree: Spec<unknown>): ReadonlySet<Spec<unknown>> => {
 interface Resolved {
   readonly tree: Spec<unknown>;
   readonly order: Order;
+  readonly monitors: readonly Spec<unknown>[];
   readonly deadlineMs: number;
   readonly drainDelayMs: number;
   readonly host: Host | undefined;
@@ -181,7 +183,8 @@ class RunningApplication implements Application {
   }
 
   health(): Health {
-    return healthOf(this.tree(), this.#standing);
+    const views = this.#monitors().map((monitor) => monitor.view());
+    return healthOf(this.tree(), this.#standing, views);
   }
 
   boot(): Promise<void> {
@@ -197,6 +200,14 @@ class RunningApplication implements Application {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Those of the tree that stand somewhere by now. */
+  #monitors(): readonly MonitorInApplication[] {
+    return this.#spec.monitors.flatMap((spec) => {
+      const handle = this.system.findPlace(spec)?.handle as MonitorInApplication | undefined;
+      return handle === undefined ? [] : [handle];
+    });
   }
 
   #stand(standing: ApplicationStanding): void {
@@ -284,6 +295,7 @@ class RunningApplication implements Application {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+    for (const monitor of this.#monitors()) monitor.onExit((error) => void this.stop({ error }));
     const root = this.system.placeAt(tree.id)?.cell;
     if (root !== undefined) this.system.whenEnded(root).then((reason) => this.#rootEnded(reason));
   }
@@ -334,7 +346,8 @@ export const application = (
   const specs = specsOf(root);
   checkTree(where, root);
   const order = orderOf(where, resources, (spec) => specs.has(spec));
-  const resolved: Resolved = { tree: root, order, deadlineMs, drainDelayMs, host, context };
+  const monitors = [...specs].filter(isHealthMonitor);
+  const resolved: Resolved = { tree: root, order, monitors, deadlineMs, drainDelayMs, host, context };
   if (drainDelayMs >= deadlineMs)
     refuse(where, 'drainDelayMs', `less than deadlineMs (${deadlineMs})`, drainDelayMs);
   const start = async (): Promise<Application> => {

@@ -31,6 +31,7 @@ type ErrorClass =
   | 'LockError'
   | 'BusError'
   | 'ConnectionError'
+  | 'HealthError'
   | 'ScopeError'
   | 'RecoveryError'
   | 'ApplicationError';
@@ -535,6 +536,36 @@ export const ERRORS = {
     'not_started',
     '{where} has a source already',
     'One source a connection; merge them, or send from each.',
+  ),
+  ERR_UNHEALTHY: entry(
+    'HealthError',
+    'unknown',
+    '{where} is unhealthy: {reading}, ill from {enter} on',
+    'It was found so several times in a row; data.reading is the last, the cause why there was none.',
+  ),
+  ERR_HEALTH_CHECK_ENDED: entry(
+    'HealthError',
+    'not_started',
+    '{where} has ended',
+    'Its monitor was disposed of, or its actor ended.',
+  ),
+  ERR_HEALTH_CHECK_READING: entry(
+    'HealthError',
+    'unknown',
+    '{where} gave no number but {got}',
+    'A check gives a number, more being worse, or undefined where it cannot know.',
+  ),
+  ERR_HEALTH_CHECK_TIMEOUT: entry(
+    'HealthError',
+    'unknown',
+    '{where} had no answer within {timeoutMs} ms',
+    'What it asks hangs; it is asked again when that has come back.',
+  ),
+  ERR_HEALTH_NO_APPLICATION: entry(
+    'HealthError',
+    'not_started',
+    '{path} is in no application that could exit',
+    "The remedy 'exit' ends an application: put the monitor into the tree of one.",
   ),
   ERR_DEAD_LETTERS_BUSY: entry(
     'BusError',

@@ -6,6 +6,7 @@
  * (`scripts/tidy.ts` enforces it). Nothing else may run code later than through `step`, `yield` and `timer`.
  */
 import type { Random } from './random.ts';
+import type { Vitals } from './vitals.ts';
 
 /** A running timer. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {
@@ -198,6 +199,8 @@ export interface Host {
   /** Starts a thread; what goes wrong in starting it is told through `ended`, later, like any other end. */
   startThread(spec: ThreadSpec, listeners: ThreadListeners): ThreadPort;
   readonly transport: Transport;
+  /** What this OS process holds and what is left of it. */
+  readonly vitals: Vitals;
   /** The fault to have at this point, if any; always `undefined` in production. `subject`: whom it would befall. */
   fault(point: string, subject?: string): Fault | undefined;
   /**

@@ -32,6 +32,7 @@ import { createRandom, type Random } from './random.ts';
 import { startProcess } from './real-process.ts';
 import { startThread } from './real-thread.ts';
 import { createRealTransport } from './real-transport.ts';
+import { realVitals } from './real-vitals.ts';
 import { TimerWheel, type WheelTimer } from './timer-wheel.ts';
 
 /** A job of a settled promise costs a third of `queueMicrotask`, which makes an async resource of each. */
@@ -50,6 +51,7 @@ const fire = (timer: WheelTimer): void => timer.run();
 class RealHost implements Host {
   readonly random: Random;
   readonly transport: Transport;
+  readonly vitals = realVitals;
   readonly #wheel = new TimerWheel(performance.now(), (held) => this.#hold(held));
   readonly #stallListeners = new Set<StallListener>();
   readonly #lastIds = new Map<string, number>();

@@ -175,6 +175,14 @@ export interface EventMap {
     overdue: readonly string[];
     durationMs: number;
   };
+  'health.check_changed': {
+    path: string;
+    check: string;
+    from: string;
+    to: string;
+    reading: number | undefined;
+    error: string | undefined;
+  };
   'lock.granted': {
     path: string;
     key: string;

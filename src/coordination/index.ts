@@ -11,6 +11,7 @@ export {
   type Topics,
 } from './bus.ts';
 export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
+export type { CheckReport } from './check-run.ts';
 export type { CleanUpOutcome } from './clean-up.ts';
 export type {
   Connection,
@@ -41,6 +42,28 @@ export {
 } from './dead-letters.ts';
 export { createFeed, type Feed, type FeedOptions, type FeedReport } from './feed.ts';
 export type { StreamOverflow } from './frame-queue.ts';
+export {
+  type CheckOptions,
+  childProcesses,
+  diskUse,
+  fileDescriptors,
+  type HealthAffects,
+  type HealthCheck,
+  heapUse,
+  loopLag,
+  type Meter,
+  measured,
+  type ProbeContext,
+  probe,
+  residentMemory,
+} from './health-check.ts';
+export {
+  createHealthMonitor,
+  type HealthAlarm,
+  type HealthMonitor,
+  type HealthMonitorOptions,
+  type HealthView,
+} from './health-monitor.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';

@@ -30,6 +30,7 @@ import { TimerWheel, type WheelTimer } from '../base/timer-wheel.ts';
 import { type Outside, SimulatedProcess } from './simulated-process.ts';
 import { SimulatedThread } from './simulated-thread.ts';
 import { createSimulatedTransport } from './simulated-transport.ts';
+import { SimulatedVitals } from './simulated-vitals.ts';
 import { Trace } from './trace.ts';
 
 /** Captured once, so that a test that fakes timers cannot fake these. */
@@ -106,6 +107,8 @@ const fire = (timer: WheelTimer): void => timer.run();
 export class SimulatedHost implements Host, Outside {
   readonly random: Random;
   readonly transport: Transport;
+  /** What the simulated process holds: set what it shall be. */
+  readonly vitals = new SimulatedVitals();
   /** What to start for a spec. Left unset, every spawn fails with ENOENT. */
   onSpawn: ((spec: ProcessSpec, listeners: ProcessListeners) => ChildPort) | undefined;
   /** What to start for a thread's spec. Left unset, every start fails. */

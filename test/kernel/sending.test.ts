@@ -24,6 +24,7 @@ const productionHost = (host: SimulatedHost, msPerLook: number): Host => {
     spawn: (spec, listeners) => host.spawn(spec, listeners),
     startThread: (spec, listeners) => host.startThread(spec, listeners),
     transport: host.transport,
+    vitals: host.vitals,
     fault: () => undefined,
     onStall: (listener) => host.onStall(listener),
   };
