@@ -63,7 +63,7 @@ export interface ChildProcessOptions extends Partial<LaunchOptions> {
   readonly stderrLines?: number;
 }
 
-const DEFAULTS = {
+export const CHILD_PROCESS_DEFAULTS = {
   args: [],
   env: {},
   passEnv: [],
@@ -132,7 +132,7 @@ interface Limits {
  */
 export const childProcess = (options: ChildProcessOptions): WorkerKind => {
   const where = 'childProcess';
-  const resolved = resolveOptions(where, options, FIELDS, DEFAULTS);
+  const resolved = resolveOptions(where, options, FIELDS, CHILD_PROCESS_DEFAULTS);
   const largestFrame = resolved.maxFrameBytes + HEADER_BYTES;
   const maxBufferedBytes = resolved.maxBufferedBytes ?? 2 * largestFrame;
   if (maxBufferedBytes < largestFrame) {

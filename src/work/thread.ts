@@ -46,7 +46,7 @@ export interface ThreadOptions {
   readonly name?: string;
 }
 
-const DEFAULTS = { env: {}, passEnv: [], argv: [], stderrLines: 20, name: 'thread' } as const;
+export const THREAD_DEFAULTS = { env: {}, passEnv: [], argv: [], stderrLines: 20, name: 'thread' } as const;
 
 const strings = listOf(fits<string>('a string', (v) => typeof v === 'string', 'strings'));
 
@@ -94,7 +94,7 @@ const LONGEST_MESSAGE = 8_192;
  */
 export const thread = (options: ThreadOptions): WorkerKind => {
   const where = 'thread';
-  const resolved = resolveOptions(where, options, FIELDS, DEFAULTS);
+  const resolved = resolveOptions(where, options, FIELDS, THREAD_DEFAULTS);
   const { module, handlers, name, argv, workerData, resourceLimits, stderrLines } = resolved;
   if ((module === undefined) === (handlers === undefined))
     return refuse(where, 'module', 'given, or else handlers', module);

@@ -28,6 +28,7 @@ import { TIMEOUT_DEFAULTS } from '../../src/resilience/timeout.ts';
 import { COUNT_DEFAULTS, RATE_DEFAULTS, TIME_DEFAULTS } from '../../src/resilience/window.ts';
 import { INTENSITY, PERIOD_MS } from '../../src/supervision/restart-limit.ts';
 import { AUTO_SHUTDOWN, SUPERVISOR_SPEC_DEFAULTS } from '../../src/supervision/supervisor.ts';
+import { CHILD_PROCESS_DEFAULTS } from '../../src/work/child-process.ts';
 import {
   AFFINITY_DEFAULTS,
   CRASH_LOOP_DEFAULTS,
@@ -39,6 +40,7 @@ import {
   SHEDDING_DEFAULTS,
   STREAM_WINDOW,
 } from '../../src/work/pool-options.ts';
+import { THREAD_DEFAULTS } from '../../src/work/thread.ts';
 import { WIRE_LIMITS } from '../../src/work/wire.ts';
 import { LETTERS_PER_RUN } from '../../src/xstate/engine.ts';
 import { MICROSTEPS_MAX } from '../../src/xstate/inner-actor.ts';
@@ -162,6 +164,13 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   "pool `stream`'s `window`": STREAM_WINDOW,
   "pool `replaceWorkers`'s `atOnce`": REPLACE_DEFAULTS.atOnce,
   "pool `replaceWorkers`'s `timeoutMs`": REPLACE_DEFAULTS.timeoutMs,
+  'child process `frameTimeoutMs`': CHILD_PROCESS_DEFAULTS.frameTimeoutMs,
+  'child process `recycleAtBytes`': CHILD_PROCESS_DEFAULTS.recycleAtBytes,
+  'child process `killAtBytes`': CHILD_PROCESS_DEFAULTS.killAtBytes,
+  'child process `memoryEveryMs`': CHILD_PROCESS_DEFAULTS.memoryEveryMs,
+  'child process `parentDeathSignal`': CHILD_PROCESS_DEFAULTS.parentDeathSignal,
+  'child process `stderrLines`': CHILD_PROCESS_DEFAULTS.stderrLines,
+  'thread `stderrLines`': THREAD_DEFAULTS.stderrLines,
   'pool `queueLimit`': POOL_DEFAULTS.queueLimit,
   'pool `jobTimeoutMs`': POOL_DEFAULTS.jobTimeoutMs,
   'pool `startTimeoutMs`': POOL_DEFAULTS.startTimeoutMs,
