@@ -4,13 +4,15 @@
  *
  * Invariant: all timers lie on one wheel above one real timer, which keeps the OS process alive exactly while a timer that
  * asks for it waits. When the wheel wakes late, what has arrived meanwhile is read before any deadline fires, so that
- * an answer in the socket beats the timeout that the blocked loop caused.
+ * an answer in the socket beats the timeout that the blocked loop caused. What waits here runs outside of the ambient value of
+ * whoever set it: many wait on one real timer.
  *
  * It deliberately has no faults and no choices: those belong to a simulated host.
  */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { ambientIsUsed, outsideAmbient } from './ambient.ts';
 import { Deque } from './deque.ts';
 import {
   type ChildPort,
@@ -66,7 +68,11 @@ class RealHost implements Host {
   constructor(options: RealHostOptions) {
     const { seed } = resolveOptions('createRealHost', options, { seed: integer() }, {});
     this.random = createRandom(seed ?? randomBytes(4).readUInt32LE());
-    this.transport = createRealTransport((delayMs, label, run) => this.timer(delayMs, label, run));
+    const { listen, connect } = createRealTransport((delayMs, label, run) => this.timer(delayMs, label, run));
+    this.transport = {
+      listen: (address, accept) => outsideAmbient(() => listen(address, accept)),
+      connect: (address, listeners) => outsideAmbient(() => connect(address, listeners)),
+    };
   }
 
   monotonic(): number {
@@ -87,11 +93,11 @@ class RealHost implements Host {
     this.#steps.push(run);
     if (this.#stepping) return;
     this.#stepping = true;
-    void RESOLVED.then(this.#runSteps);
+    outsideAmbient(this.#beginSteps);
   }
 
   yield(_label: string, run: () => void): void {
-    setImmediate(run);
+    setImmediate(ambientIsUsed() ? () => outsideAmbient(run) : run);
   }
 
   newId(kind: string): string {
@@ -101,11 +107,15 @@ class RealHost implements Host {
   }
 
   spawn(spec: ProcessSpec, listeners: ProcessListeners): ChildPort {
-    return startProcess(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run));
+    return outsideAmbient(() =>
+      startProcess(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run)),
+    );
   }
 
   startThread(spec: ThreadSpec, listeners: ThreadListeners): ThreadPort {
-    return startThread(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run));
+    return outsideAmbient(() =>
+      startThread(spec, listeners, (delayMs, label, run) => this.timer(delayMs, label, run)),
+    );
   }
 
   fault(_point: string): Fault | undefined {
@@ -118,6 +128,10 @@ class RealHost implements Host {
       this.#stallListeners.delete(listener);
     };
   }
+
+  readonly #beginSteps = (): void => {
+    void RESOLVED.then(this.#runSteps);
+  };
 
   /** All that were asked for, also by one another; if one throws, though it must not, the others still run. */
   readonly #runSteps = (): void => {
@@ -144,7 +158,7 @@ class RealHost implements Host {
     this.#alarmMs = next;
     if (next === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(Math.max(1, Math.ceil(next - performance.now())), LONGEST_TIMEOUT_MS);
-    this.#alarm = setTimeout(this.#ring, delay);
+    this.#alarm = outsideAmbient(() => setTimeout(this.#ring, delay));
     if (!this.#wheel.held) this.#alarm.unref();
   }
 

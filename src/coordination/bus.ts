@@ -24,6 +24,7 @@ import {
   SUBSCRIBE_FIELDS,
   type SubscribeOptions,
 } from './bus-options.ts';
+import { noteAmbient } from './event-ambient.ts';
 import {
   type BusEvent,
   type Deliver,
@@ -269,6 +270,7 @@ export class TopicBus implements SubscriptionHome {
   #send(event: BusEvent, options: PublishOptions | undefined): void | Promise<void> {
     if (this.#closed !== undefined) throw this.#closedError();
     const routes = this.#routesOf(event.topic);
+    noteAmbient(event);
     const patience = options === undefined ? PATIENT : this.#patience(options);
     this.#counts.published += 1;
     const waits: Promise<void>[] = [];

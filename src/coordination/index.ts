@@ -32,6 +32,19 @@ export {
   type RegisteredSseOptions,
 } from './connections.ts';
 export {
+  type Context,
+  type ContextChanges,
+  type ContextEntry,
+  type ContextKey,
+  type ContextKeyOptions,
+  contextFrom,
+  contextKey,
+  currentContext,
+  EMPTY_CONTEXT,
+  withContext,
+} from './context.ts';
+export { type ContextLogger, contextKeys, contextLog, type LogLevel, type Trace } from './context-log.ts';
+export {
   type DeadLetter,
   type DeadLetters,
   type DeadLettersOptions,
@@ -64,6 +77,7 @@ export {
   type HealthMonitorOptions,
   type HealthView,
 } from './health-monitor.ts';
+export { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -77,6 +91,8 @@ export type {
   LockTicket,
 } from './lock-store.ts';
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
+export type { Output } from './log-output.ts';
+export { type Operation, type OperationOptions, operation } from './operation.ts';
 export {
   createOutbox,
   type Outbox,

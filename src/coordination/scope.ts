@@ -22,6 +22,7 @@ import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
+import type { Context } from './context.ts';
 import { originOf } from './origin.ts';
 import { isFailure, ScopeLedger, type ScopeReport, type TaskReport } from './scope-report.ts';
 import {
@@ -121,6 +122,7 @@ const TASK_FIELDS = {
   kind: oneOf('lifecycle', 'system', 'background'),
   timeoutMs: msOrInfinity(0),
   deadline: instant,
+  context: object<Context>('a Context'),
 } as const;
 
 const TASK_DEFAULTS = { kind: 'background', timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
@@ -221,7 +223,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
       this.#ledger.refused += 1;
       throw createError('ERR_SCOPE_CLOSED', { where, task: name }, { cause: this.#closing.reason });
     }
-    const own = this.#deadlineOf(asked);
+    const context = options === undefined ? undefined : options.context;
+    const own = sooner(this.#deadlineOf(asked), context === undefined ? NO_DEADLINE : context.deadline);
     const { deadline } = this.#options;
     const task = new TaskRun(this, {
       name: this.#uniqueName(name),
@@ -235,7 +238,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     this.#ledger.started += 1;
     if (this.events.active)
       this.events.emit('task.started', { path: this.name, task: task.name, kind: task.kind });
-    task.run(work as TaskWork<unknown>);
+    task.run(work as TaskWork<unknown>, context);
     return task as Task<T>;
   }
 

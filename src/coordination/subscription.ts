@@ -12,11 +12,13 @@ import {
   listenToAbort,
   unlistenToAbort,
 } from '../base/abort.ts';
+import { ambientIsUsed } from '../base/ambient.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { Deque } from '../base/deque.ts';
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import { isThenable } from '../resilience/call.ts';
+import { inAmbientOf } from './event-ambient.ts';
 
 /** What happens to an event for which a subscriber has no room. */
 export type BusOverflow = 'block' | 'drop_oldest' | 'drop_newest' | 'latest';
@@ -308,7 +310,10 @@ export class Subscriber {
     this.#current = delivery;
     let outcome: unknown;
     try {
-      outcome = this.plan.deliver(event, delivery);
+      const { deliver } = this.plan;
+      outcome = ambientIsUsed()
+        ? inAmbientOf(event, () => deliver(event, delivery))
+        : deliver(event, delivery);
     } catch (error) {
       this.fail(event, error);
       return false;

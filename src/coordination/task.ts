@@ -11,6 +11,7 @@ import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { Awaitable } from '../kernel/logic.ts';
 import { isThenable } from '../resilience/call.ts';
+import type { Context } from './context.ts';
 import type { Scope } from './scope.ts';
 
 /** What a task is given. */
@@ -34,6 +35,8 @@ export interface TaskOptions {
   readonly timeoutMs?: number;
   /** The same as an instant of `host.monotonic()`. The sooner of both, and of the scope's, counts. */
   readonly deadline?: number;
+  /** The context it runs in, and whose deadline bounds it. Default: the current one, as anything that is called. */
+  readonly context?: Context;
 }
 
 /** How a task turned out; `straggling`: its scope could not wait for it. */
@@ -127,7 +130,8 @@ export class TaskRun implements Task<unknown>, TaskContext {
     return this.#result.promise;
   }
 
-  run(work: TaskWork<unknown>): void {
+  /** Runs the work, in the caller or in the context that it was given. */
+  run(work: TaskWork<unknown>, context: Context | undefined): void {
     const { deadline } = this;
     const { host, where } = this.#home;
     if (this.#timed) {
@@ -136,7 +140,7 @@ export class TaskRun implements Task<unknown>, TaskContext {
     }
     let outcome: unknown;
     try {
-      outcome = work(this);
+      outcome = context === undefined ? work(this) : context.run(() => work(this));
     } catch (error) {
       this.#threw(error);
       return;

@@ -5,6 +5,7 @@
  * seeded source, three draws a call whatever they lead to, so that the same seed plays the same faults. It stands
  * innermost: what is outside of it meets its faults.
  */
+import { keepAmbient } from '../base/ambient.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { flag, fn, integer, ms, ratio, resolveOptions } from '../base/options.ts';
@@ -126,7 +127,7 @@ class ChaosPolicy extends BasePolicy implements Chaos {
               reject(error);
             }
           };
-          timer = this.host.timer(latencyMs, `${this.where} latency`, goOn, keptFor(this));
+          timer = this.host.timer(latencyMs, `${this.where} latency`, keepAmbient(goOn), keptFor(this));
         }),
     );
   }

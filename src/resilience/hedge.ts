@@ -5,6 +5,7 @@
  * failed; the others are aborted in that turn. It works against slowness, not against failure: what fails before its
  * hedge is due is not tried again. Use it for idempotent work only. Source: Dean & Barroso, "The Tail at Scale".
  */
+import { keepAmbient } from '../base/ambient.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
 import { fits, integer, ms, object, resolveOptions } from '../base/options.ts';
@@ -177,7 +178,7 @@ class Race<T> {
       if (events.active) events.emit('hedge.started', { path: name, attempt: this.#attempts + 1, delayMs });
       this.#start(bounds);
     };
-    this.#timer = host.timer(delayMs, `${where} delay`, hedge, keptFor(this.#policy));
+    this.#timer = host.timer(delayMs, `${where} delay`, keepAmbient(hedge), keptFor(this.#policy));
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
+import { keepAmbient } from '../base/ambient.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
@@ -295,7 +296,8 @@ class Operation<T> implements AbortListener {
     if (!this.#policy.pays()) return 'budget';
     this.#previousMs = delayMs;
     this.#error = error;
-    this.#wait = host.timer(delayMs, `${where} wait`, () => this.#tryAgain(), keptFor(this.#policy));
+    const tryAgain = keepAmbient(() => this.#tryAgain());
+    this.#wait = host.timer(delayMs, `${where} wait`, tryAgain, keptFor(this.#policy));
     waiting.add(this);
     if (signal !== undefined) listenToAbort(signal, this);
     if (events.active) events.emit('retry.scheduled', { path: name, attempt: this.#attempt, delayMs, error });

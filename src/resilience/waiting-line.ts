@@ -2,10 +2,12 @@
  * Calls that wait for their turn: first come, first served.
  *
  * Invariant: nobody overtakes, and who leaves (aborted, out of time, served) leaves at once and frees the place. A call
- * that ends here has not started, and says so. It decides neither when a turn comes nor how long the line may be.
+ * that ends here has not started, and says so. It begins in the ambient value of its caller, whoever makes room. It decides neither
+ * when a turn comes nor how long the line may be.
  */
 
 import { type AbortListener, type AbortSource, listenToAbort, unlistenToAbort } from '../base/abort.ts';
+import { ambient, inAmbient } from '../base/ambient.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
@@ -27,6 +29,7 @@ export interface Turn {
 class Place implements AbortListener {
   readonly turn: Turn;
   readonly #line: WaitingLine;
+  readonly #ambient = ambient();
   timer: Timer | undefined = undefined;
   previous: Place | undefined = undefined;
   next: Place | undefined = undefined;
@@ -34,6 +37,10 @@ class Place implements AbortListener {
   constructor(line: WaitingLine, turn: Turn) {
     this.#line = line;
     this.turn = turn;
+  }
+
+  begin(bounds: Bounds): void {
+    inAmbient(this.#ambient, () => this.turn.begin(bounds));
   }
 
   aborted(source: AbortSource): void {
@@ -87,10 +94,10 @@ export class WaitingLine {
     const { bounds } = turn;
     // Its abort may be what made room: then others hear of it before this one does.
     if (bounds.signal?.aborted === true) turn.refuse(bounds.signal.reason);
-    else if (!isTimed(bounds) || bounds.budgetMs === NO_DEADLINE) turn.begin(bounds);
+    else if (!isTimed(bounds) || bounds.budgetMs === NO_DEADLINE) place.begin(bounds);
     else {
       const leftMs = bounds.deadline - this.#scope.host.monotonic();
-      if (leftMs > 0) turn.begin({ ...bounds, budgetMs: leftMs });
+      if (leftMs > 0) place.begin({ ...bounds, budgetMs: leftMs });
       else turn.refuse(this.#deadlinePassed(bounds.budgetMs));
     }
     return true;

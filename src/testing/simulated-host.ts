@@ -7,6 +7,7 @@
  *
  * It deliberately does not control promise jobs (V8 runs them in order) and no I/O that bypasses the host.
  */
+import { outsideAmbient } from '../base/ambient.ts';
 import { Deque } from '../base/deque.ts';
 import { createError } from '../base/errors.ts';
 import {
@@ -384,7 +385,7 @@ export class SimulatedHost implements Host, Outside {
     this.steps += 1;
     if (this.#taken > this.#stepLimit) this.#refuseLivelock(ready.label);
     this.trace.note('run', ready.label, this.#now);
-    ready.run();
+    outsideAmbient(ready.run);
     this.afterStep?.();
   }
 

@@ -210,14 +210,15 @@ class ChildProcessPort implements WorkerPort {
     return this.#child.pid;
   }
 
-  run({ id, name, args = null, remainingMs, stream }: WorkerJob): void {
+  run({ id, name, args = null, remainingMs, stream, context }: WorkerJob): void {
     const why = this.#whyNot(id, name);
     if (why !== undefined) throw createError('ERR_JOB_INVALID', { job: name, why });
     const left = remainingMs === Number.POSITIVE_INFINITY ? null : Math.max(0, remainingMs);
     const job: ParentMessage = { kind: 'run', id, name, args: plainValue(args), remainingMs: left };
     // One that cannot stream gives its result in one piece.
     const granted = stream !== undefined && this.#can('stream') ? stream : undefined;
-    const message = granted === undefined ? job : { ...job, stream: granted };
+    const withStream = granted === undefined ? job : { ...job, stream: granted };
+    const message = context === undefined ? withStream : { ...withStream, context };
     const refusal = this.#write(encodeFrame(message, this.#limits, name));
     if (refusal !== undefined) throw refusal;
     this.#jobs.add(id, granted, name);

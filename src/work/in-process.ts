@@ -143,7 +143,8 @@ class InProcessPort<R> implements WorkerPort {
   }
 
   run(given: WorkerJob): void {
-    const { id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs, stream } = given;
+    const { id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs } = given;
+    const { stream, context } = given;
     const handler = this.#settings.handlers.get(name);
     const held = this.#held;
     const takesIt = !this.#ended && !this.#killed && !this.#closing && !this.#jobs.has(id);
@@ -154,6 +155,7 @@ class InProcessPort<R> implements WorkerPort {
     const job = new InProcessJob(name, held.resource, {
       clock: this.#clock,
       deadline,
+      context,
       log: this.#log,
       progress: progress === undefined ? undefined : (value) => this.#progressed(id, value),
     });

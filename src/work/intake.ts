@@ -4,6 +4,7 @@
  * Invariants: what is refused never runs, and says so (`not_started`); what is let in gets a worker at once or waits in a line, under the
  * same bounds whether job or lease. What it waits for, and what becomes of it, is not decided here.
  */
+import { NO_DEADLINE, sooner } from '../base/deadline.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { check, text } from '../base/options.ts';
@@ -214,7 +215,8 @@ export class Intake implements LeaseDesk {
       name,
       args,
       now,
-      deadline: deadlineOf(options, now, jobTimeoutMs),
+      context: options?.context?.carried(),
+      deadline: sooner(deadlineOf(options, now, jobTimeoutMs), options?.context?.deadline ?? NO_DEADLINE),
       signal: options?.signal,
       order: this.#nextOrder(),
       level: LEVELS[options?.priority ?? 'normal'],

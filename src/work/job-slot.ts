@@ -49,11 +49,12 @@ export class JobSlot {
     this.job = job;
     try {
       if (port === undefined) throw this.#broken('it has ended', undefined);
-      const { name, args, deadline, stream } = job;
+      const { name, args, deadline, stream, context } = job;
       const remainingMs = deadline - now;
       // Two shapes, and both without a hole: this is on the way of every job.
-      if (stream === undefined) port.run({ id: this.#id, name, args, remainingMs, deadline });
-      else port.run({ id: this.#id, name, args, remainingMs, deadline, stream });
+      if (stream === undefined && context === undefined)
+        port.run({ id: this.#id, name, args, remainingMs, deadline });
+      else port.run({ id: this.#id, name, args, remainingMs, deadline, stream, context });
       this.#alarm.set(deadline, now);
     } catch (error) {
       this.job = undefined;

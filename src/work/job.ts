@@ -4,6 +4,7 @@
  * Invariants: those of a ticket; one deadline covers its wait, its run and its retries; it is tried again only where it is idempotent
  * and its worker died under it. Which worker it gets, and when, is the dispatch's business.
  */
+import { ambient, ambientIsUsed, inAmbient } from '../base/ambient.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { PoolWorker } from './pool-worker.ts';
 import { type Ending, Ticket, type TicketBounds, type TicketDesk } from './ticket.ts';
@@ -25,6 +26,8 @@ export interface JobPlan extends TicketBounds {
   readonly id: number;
   readonly name: string;
   readonly args: unknown;
+  /** What its caller's context lets go along. */
+  readonly context: Readonly<Record<string, unknown>> | undefined;
   readonly idempotent: boolean;
   readonly maxAttempts: number;
 }
@@ -41,6 +44,8 @@ export class Job extends Ticket implements Assignment {
   #worker: PoolWorker | undefined = undefined;
   #startedAt = 0;
   #lastDeath: TroupeError | undefined = undefined;
+  /** Its caller's: handlers and listeners in this process run in it, whoever's turn it is. */
+  readonly #ambient = ambient();
   /** Whether its caller has seen a part of its result: then it is not tried again. */
   #streamed = false;
 
@@ -59,6 +64,10 @@ export class Job extends Ticket implements Assignment {
 
   get args(): unknown {
     return this.#plan.args;
+  }
+
+  get context(): Readonly<Record<string, unknown>> | undefined {
+    return this.#plan.context;
   }
 
   get stream(): number | undefined {
@@ -116,7 +125,7 @@ export class Job extends Ticket implements Assignment {
   progressed(value: unknown): void {
     if (this.settled) return;
     try {
-      this.#plan.listener?.progressed?.(value);
+      inAmbient(this.#ambient, () => this.#plan.listener?.progressed?.(value));
     } catch (error) {
       this.abandon(error);
     }
@@ -182,7 +191,8 @@ export class Job extends Ticket implements Assignment {
       events.emit('pool.job.started', { path, worker: worker.id, job: this.#label, waitMs });
     }
     try {
-      worker.run(this, now);
+      if (ambientIsUsed()) inAmbient(this.#ambient, () => worker.run(this, now));
+      else worker.run(this, now);
     } catch (error) {
       this.#refused(worker, error as TroupeError, now);
     }

@@ -45,6 +45,8 @@ export type ParentMessage =
       readonly remainingMs: number | null;
       /** Chunks that may be sent at once; left out, the result is wanted in one piece. Only to whom `stream` is known. */
       readonly stream?: number | undefined;
+      /** What the caller's context lets go along; left out where nothing does. */
+      readonly context?: Readonly<Record<string, unknown>> | undefined;
     }
   | { readonly kind: 'more'; readonly id: number; readonly chunks: number }
   | { readonly kind: 'interrupt'; readonly id: number; readonly reason: string }
@@ -97,6 +99,11 @@ const budget: Predicate = [
   (value) => value === null || (typeof value === 'number' && value >= 0),
 ];
 
+const record: Predicate = [
+  'an object',
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+];
+
 const optional = ([expected, fits]: Predicate): Predicate => [
   expected,
   (value) => value === undefined || fits(value),
@@ -107,7 +114,17 @@ const FROM_PARENT: Shapes = new Map([
     'hello',
     { protocol: count, worker: string, maxFrameBytes: count, maxDepth: count, capabilities: strings },
   ],
-  ['run', { id: count, name: string, args: present, remainingMs: budget, stream: optional(count) }],
+  [
+    'run',
+    {
+      id: count,
+      name: string,
+      args: present,
+      remainingMs: budget,
+      stream: optional(count),
+      context: optional(record),
+    },
+  ],
   ['more', { id: count, chunks: count }],
   ['interrupt', { id: count, reason: string }],
   ['cancel', { id: count, reason: string }],

@@ -23,6 +23,7 @@ import {
 } from '../base/options.ts';
 import { type Backoff, resolveBackoff, SPEC_FIELDS } from '../kernel/spec.ts';
 import type { Priority } from '../resilience/load-shedding.ts';
+import { type CarriedContext, isCarried } from './carried-context.ts';
 import type { WorkerKind } from './worker-port.ts';
 
 /** Whether and how often a job is tried. */
@@ -361,6 +362,11 @@ export interface JobOptions extends CheckoutOptions {
   readonly idempotent?: boolean | undefined;
   /** Default: the pool's `retry.maxAttempts`. */
   readonly maxAttempts?: number | undefined;
+  /**
+   * The context of its caller: what that carries the handler reads as `job.context`, in whatever process it runs, and its deadline
+   * bounds the job.
+   */
+  readonly context?: CarriedContext | undefined;
   /** Hears how far it is, as its handler says by `progress`. What it throws aborts the job. */
   readonly onProgress?: ((value: unknown) => void) | undefined;
 }
@@ -389,6 +395,7 @@ const JOB_FIELDS = {
   ...CHECKOUT_FIELDS,
   idempotent: flag,
   maxAttempts: integer(1, 100),
+  context: fits<CarriedContext>('a Context', isCarried),
   onProgress: fn<(value: unknown) => void>(),
 } as const;
 

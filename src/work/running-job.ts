@@ -6,6 +6,7 @@
  * nothing until it is read.
  */
 import { show } from '../base/errors.ts';
+import { NOTHING_CARRIED } from './carried-context.ts';
 import type { WorkerFailure } from './worker-port.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -21,6 +22,8 @@ export interface JobContext {
   readonly cancelled: boolean;
   /** What is left of the job's deadline at the moment of reading, ms; `Infinity` without one. */
   readonly remainingMs: number;
+  /** What its caller's context lets go along, by the names of the keys. */
+  readonly context: Readonly<Record<string, unknown>>;
   /** Puts a line into the service's log. Default level `info`. */
   log(text: string, level?: LogLevel): void;
   /** Tells the caller how far it is; anything that a result could be. What cannot be sent fails the job. */
@@ -45,6 +48,7 @@ export interface RunningJobOptions {
   readonly clock: () => number;
   /** An instant of that clock; `Infinity` without one. */
   readonly deadline: number;
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
   readonly log: (text: string, level: LogLevel) => void;
   /** Left out, nobody is told. */
   readonly progress?: ((value: unknown) => void) | undefined;
@@ -59,6 +63,7 @@ const LONGEST_TRACEBACK = 32_768;
 const LONGEST_MESSAGE = 8_192;
 
 export class RunningJob implements JobContext {
+  readonly context: Readonly<Record<string, unknown>>;
   readonly #clock: () => number;
   readonly #deadline: number;
   readonly #log: (text: string, level: LogLevel) => void;
@@ -68,7 +73,8 @@ export class RunningJob implements JobContext {
   #controller: AbortController | undefined;
   #cancelled = false;
 
-  constructor({ clock, deadline, log, progress, look }: RunningJobOptions) {
+  constructor({ clock, deadline, context = NOTHING_CARRIED, log, progress, look }: RunningJobOptions) {
+    this.context = context;
     this.#clock = clock;
     this.#deadline = deadline;
     this.#log = log;

@@ -38,10 +38,10 @@ export type ThreadMessage =
 /** What our own side posted, which needs no judging; `undefined`: it was somebody else who posted it. */
 export const readThreadMessage = (message: unknown): ThreadMessage | undefined => {
   if (!Array.isArray(message)) return undefined;
-  const [code, a, b, c, d, e] = message as readonly unknown[];
+  const [code, a, b, c, d, e, f] = message as readonly unknown[];
   switch (code) {
     case TO_THREAD.run:
-      return { kind: 'run', id: a, name: b, args: c, remainingMs: d, stream: e } as ThreadMessage;
+      return { kind: 'run', id: a, name: b, args: c, remainingMs: d, stream: e, context: f } as ThreadMessage;
     case TO_THREAD.hello:
       return { kind: 'hello', hello: a } as ThreadMessage;
     case TO_THREAD.cancel:

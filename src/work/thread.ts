@@ -162,14 +162,16 @@ class WorkerThreadPort implements WorkerPort {
     this.#say([TO_THREAD.hello, hello]);
   }
 
-  run({ id, name, args, remainingMs, stream }: WorkerJob): void {
+  run({ id, name, args, remainingMs, stream, context }: WorkerJob): void {
     const why = this.#whyNot(id, name);
     if (why !== undefined) throw createError('ERR_JOB_INVALID', { job: name, why });
     const left = remainingMs === Number.POSITIVE_INFINITY ? null : Math.max(0, remainingMs);
     const moved = transferredIn(args);
     try {
-      if (moved === undefined) this.#say([TO_THREAD.run, id, name, args, left, stream]);
-      else this.#say([TO_THREAD.run, id, name, moved.value, left, stream], moved.list);
+      const message = [TO_THREAD.run, id, name, moved === undefined ? args : moved.value, left];
+      if (stream !== undefined || context !== undefined) message.push(stream);
+      if (context !== undefined) message.push(context);
+      this.#say(message, moved?.list);
     } catch (error) {
       throw createError('ERR_JOB_INVALID', { job: name, why: show(error) }, { cause: error });
     }

@@ -49,7 +49,9 @@ export interface WorkerJob {
    * least 1. A generator's values then come as `chunk`, and what it returns as `succeeded`; other handlers answer as ever. Left
    * out, a generator's values are collected, and succeed as one array.
    */
-  readonly stream?: number;
+  readonly stream?: number | undefined;
+  /** What the caller's context lets go along, for the handler to read: JSON, as the arguments. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** One live worker. Every method is safe after the end, and then does nothing (`run` throws). */

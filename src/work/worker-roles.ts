@@ -17,6 +17,8 @@ export interface Assignment {
   readonly deadline: number;
   /** How many chunks of its result may come at first; left out: it comes as a whole. */
   readonly stream?: number | undefined;
+  /** What its caller's context lets go along. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
   /** A part of the result, of a job with `stream`. */
   chunk?(value: unknown): void;
   /** How far it is. */

@@ -159,6 +159,13 @@ const testJobs = ({ start, fresh }: Rig): void => {
     expect(left).toBeGreaterThan(0);
     expect(left).toBeLessThanOrEqual(5_000);
   });
+
+  it("is told what its caller's context lets go along, and nothing of another job's", async () => {
+    const worker = await start();
+    const context = { tenant: 'acme', 'troupe.trace': { traceId: 'ab', spanId: 'cd' } };
+    expect(await worker.answer(worker.start('context', {}, 5_000, { context }))).toEqual(context);
+    expect(await worker.answer(worker.start('context'))).toEqual({});
+  });
 };
 
 const testCancelling = ({ start, tested }: Rig): void => {

@@ -51,11 +51,13 @@ class Cancelled(Exception):
 class JobContext:
     """What a handler is given beside its arguments."""
 
-    def __init__(self, remaining_ms, log, progress):
+    def __init__(self, remaining_ms, log, progress, context=None):
         #: Set when the job is cancelled or the worker shuts down. Honour it, or the worker is killed.
         self.cancelled = threading.Event()
         #: Why it was cancelled, once it was.
         self.reason = None
+        #: What the caller's context lets go along, by name.
+        self.context = {} if context is None else context
         self._deadline = None if remaining_ms is None else time.monotonic() + remaining_ms / 1_000
         self._log = log
         self._progress = progress
@@ -295,7 +297,10 @@ class _Served:
             return
         job = _Job(job_id, handler, message["args"], message.get("stream"))
         job.context = JobContext(
-            message["remainingMs"], self._log, lambda value: self._report(job, "progress", value)
+            message["remainingMs"],
+            self._log,
+            lambda value: self._report(job, "progress", value),
+            message.get("context"),
         )
         with self._jobs_lock:
             self._jobs[job_id] = job

@@ -84,14 +84,15 @@ class Served implements LinkListeners {
     }
   }
 
-  #run({ id, name, args, remainingMs, stream }: Order & { kind: 'run' }): void {
+  #run({ id, name, args, remainingMs, stream, context }: Order & { kind: 'run' }): void {
     const handler = this.#handlers.get(name);
     if (handler === undefined) {
       const message = `no handler ${cut(name, 200)}`;
       this.#link.say({ kind: 'error', id, type: 'UnknownHandler', message, traceback: '' });
       return;
     }
-    const job = new Serving(this.#link, { id, name, deadline: clock() + (remainingMs ?? Infinity), stream });
+    const deadline = clock() + (remainingMs ?? Infinity);
+    const job = new Serving(this.#link, { id, name, deadline, stream, context });
     this.#jobs.set(id, job);
     job.begin(
       () => job.settle(handler(args, job)),
@@ -145,6 +146,7 @@ interface Wanted {
   readonly deadline: number;
   /** Chunks granted at first, where a stream is wanted. */
   readonly stream: number | undefined;
+  readonly context: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A job that this worker runs. */
@@ -153,7 +155,7 @@ class Serving extends RunningJob {
   readonly name: string;
   readonly stream: JobStream | undefined;
 
-  constructor(link: Link, { id, name, deadline, stream }: Wanted) {
+  constructor(link: Link, { id, name, deadline, stream, context }: Wanted) {
     const say = (kind: 'chunk' | 'progress', value: unknown) => {
       try {
         link.say({ kind, id, value: value ?? null }, name);
@@ -164,6 +166,7 @@ class Serving extends RunningJob {
     super({
       clock,
       deadline,
+      context: context === undefined ? undefined : Object.freeze(context),
       look: link.look,
       progress: (value) => say('progress', value),
       log: (text: string, level: LogLevel) => {
