@@ -25,7 +25,11 @@ export const createDocuments = ({ pool, recovery }) => {
     shouldRetry: (error) => isTroupeError(error, 'ERR_JOB_TIMEOUT'),
   });
   const stillCounts = ({ signal }) =>
-    pool.run('count', { text: 'Does it still count? It does.' }, { signal, timeoutMs: PROOF_MS });
+    pool.run(
+      'count',
+      { text: 'Does it still count? It does.' },
+      { signal, timeoutMs: PROOF_MS, priority: 'high' },
+    );
 
   return async (text, bounds) => {
     try {

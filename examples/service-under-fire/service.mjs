@@ -30,7 +30,7 @@ const workerOf = (language) =>
 // Everything is quick here, so that a short run sees every recovery; the defaults suit longer lives.
 const documents = pool('documents', {
   worker: languages.map(workerOf),
-  size: 4,
+  size: { min: 4, max: 6 },
   queueLimit: 32,
   checkoutMs: 3_000,
   cancelGraceMs: 200,

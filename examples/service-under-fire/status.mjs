@@ -31,7 +31,7 @@ export const createStatus = ({ app, documents, prices, recover }) => {
     return {
       phase: app.health().phase,
       pool: state,
-      size: size.max,
+      size: size.min,
       queued: waiting,
       restarts: counts.workersStarted,
       workers: workers.map((worker) => ({
