@@ -1,12 +1,15 @@
 /** All scenarios, by name. Those with a greater share are run more often by `npm run sim`. */
 import type { Scenario } from '../../../src/testing/simulation.ts';
 import { breaker } from './breaker.ts';
+import { busAlone } from './bus.ts';
 import { hold } from './hold.ts';
 import { kernel } from './kernel.ts';
+import { locksAlone } from './locks.ts';
 import { poolAlone } from './pool.ts';
 import { poolSizes } from './pool-sizes.ts';
 import { processWorkers } from './processes.ts';
 import { recoveryAlone } from './recovery.ts';
+import { scopesAlone } from './scopes.ts';
 import { service } from './service.ts';
 import { supervision } from './supervision.ts';
 
@@ -23,4 +26,7 @@ export const SCENARIOS: readonly { readonly scenario: AnyScenario; readonly shar
   { scenario: breaker as AnyScenario, share: 4 },
   { scenario: supervision as AnyScenario, share: 3 },
   { scenario: hold as AnyScenario, share: 3 },
+  { scenario: locksAlone as AnyScenario, share: 3 },
+  { scenario: busAlone as AnyScenario, share: 3 },
+  { scenario: scopesAlone as AnyScenario, share: 2 },
 ];
