@@ -6,6 +6,7 @@ export {
   application,
   type StopReport,
 } from './application/application.ts';
+export { type ConnectionsResourceOptions, connections } from './application/connections.ts';
 export type { Health } from './application/health.ts';
 export {
   type HealthHandle,

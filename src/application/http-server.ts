@@ -2,16 +2,38 @@
  * An HTTP server as a resource: it listens when what it depends on has started, and ends without losing an answer.
  *
  * Invariant: from the moment it drains, every answer says `Connection: close`, so that no keep-alive client sends another
- * request down a connection that is about to end; connections close when their answers are out.
+ * request down a connection that is about to end; connections close when their answers are out. Streams have no last answer: they
+ * are ended first.
  */
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { Duplex } from 'node:stream';
 import { fits, fn, integer, refuse, resolveOptions, text } from '../base/options.ts';
-import { type OpenContext, type Resource, type ResourceOptions, resource } from './resource.ts';
+import type { Connections } from '../coordination/connections.ts';
+import {
+  type EndContext,
+  isResource,
+  type OpenContext,
+  type Resource,
+  type ResourceOptions,
+  resource,
+} from './resource.ts';
 
 /** Options of {@link httpServer}. */
 export interface HttpServerOptions extends Pick<ResourceOptions<Server>, 'dependsOn' | 'openTimeoutMs'> {
   /** Makes the request listener, once, when everything it depends on has started. */
   readonly handler: (context: OpenContext) => RequestListener;
+  /** Makes the listener of requests to upgrade (WebSockets). Without it they are refused. */
+  readonly upgrade?: (
+    context: OpenContext,
+  ) => (request: IncomingMessage, socket: Duplex, head: Uint8Array) => unknown;
+  /** Long-lived connections to its clients: it depends on them, and when it drains they are ended first. */
+  readonly connections?: Resource<Connections>;
   /** 0 takes a free one. Default 0. */
   readonly port?: number;
   /** Where it listens. Default `'127.0.0.1'`: say `'0.0.0.0'` to be reached from elsewhere. */
@@ -20,6 +42,8 @@ export interface HttpServerOptions extends Pick<ResourceOptions<Server>, 'depend
 
 const FIELDS = {
   handler: fn<HttpServerOptions['handler']>(),
+  upgrade: fn<NonNullable<HttpServerOptions['upgrade']>>(),
+  connections: fits<Resource<Connections>>('a resource made by connections(…)', isResource),
   port: integer(0, 65_535),
   host: text,
   dependsOn: fits<NonNullable<HttpServerOptions['dependsOn']>>(
@@ -32,6 +56,7 @@ const FIELDS = {
 /** Answers under way, and whether new ones shall be the last of their connection. */
 interface Traffic {
   draining: boolean;
+  readonly connections: Connections | undefined;
   readonly answers: Set<ServerResponse>;
 }
 
@@ -46,8 +71,8 @@ const listen = (server: Server, port: number, host: string): Promise<Server> =>
     });
   });
 
-const watch = (server: Server, listener: RequestListener): void => {
-  const traffic: Traffic = { draining: false, answers: new Set() };
+const watch = (server: Server, listener: RequestListener, connections: Connections | undefined): void => {
+  const traffic: Traffic = { draining: false, connections, answers: new Set() };
   traffics.set(server, traffic);
   server.on('request', (request, response) => {
     traffic.answers.add(response);
@@ -58,13 +83,14 @@ const watch = (server: Server, listener: RequestListener): void => {
 };
 
 /** Resolves when the last answer is out and its connection closed. */
-const drain = (server: Server): Promise<void> => {
+const drain = async (server: Server, { remainingMs }: EndContext): Promise<void> => {
   const traffic = traffics.get(server);
   if (traffic !== undefined) {
     traffic.draining = true;
     for (const answer of traffic.answers) if (!answer.headersSent) answer.setHeader('connection', 'close');
   }
-  return new Promise((resolve) => {
+  await traffic?.connections?.drain({ timeoutMs: remainingMs });
+  await new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
 };
@@ -79,18 +105,20 @@ const drain = (server: Server): Promise<void> => {
  */
 export const httpServer = (id: string, options: HttpServerOptions): Resource<Server> => {
   const where = `httpServer ${String(id)}`;
-  const { handler, port, host, dependsOn, openTimeoutMs } = resolveOptions(where, options, FIELDS, {
+  const resolved = resolveOptions(where, options, FIELDS, {
     port: 0,
     host: '127.0.0.1',
     dependsOn: [],
   });
+  const { handler, upgrade, connections, port, host, dependsOn, openTimeoutMs } = resolved;
   if (handler === undefined) return refuse(where, 'handler', FIELDS.handler.expected, undefined);
   return resource<Server>(id, {
-    dependsOn,
+    dependsOn: connections === undefined ? dependsOn : [...dependsOn, connections],
     ...(openTimeoutMs === undefined ? {} : { openTimeoutMs }),
     open: (context) => {
       const server = createServer();
-      watch(server, handler(context));
+      watch(server, handler(context), connections && context.app.resource(connections));
+      if (upgrade !== undefined) server.on('upgrade', upgrade(context));
       return listen(server, port, host);
     },
     drain,
