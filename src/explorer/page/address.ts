@@ -1,66 +1,13 @@
 /**
- * Where one is, as the address has it: every view and every actor has an address behind the `#`, and the way back is the browser's.
+ * Where one is, as the browser's address has it; the way back is the browser's own.
  *
- * Invariant: `readAddress(writeAddress(place))` is `place`. A token that stands in the fragment is taken out of it before anything
+ * Invariant: a token that stands in the fragment is taken out of it before anything
  * else is done, and is kept for this tab alone.
  */
 import { signal } from '@preact/signals';
+import { decoded, NOWHERE, type Place, readAddress, type View, writeAddress } from './place-text.ts';
 
-export const VIEWS = [
-  'now',
-  'actor',
-  'timeline',
-  'supervision',
-  'breakers',
-  'pools',
-  'recoveries',
-  'metrics',
-  'shutdown',
-  'replay',
-] as const;
-export type View = (typeof VIEWS)[number];
-
-export interface Place {
-  readonly view: View;
-  /** The actor that is selected, in `actor`; the part of the tree that is looked at, elsewhere. */
-  readonly path: string;
-  readonly incarnation?: number;
-  /** What else says where one is: `tab`, `step`, `fact`, `as`. */
-  readonly more: Readonly<Record<string, string>>;
-}
-
-export const NOWHERE: Place = { view: 'now', path: '', more: {} };
-
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-};
-
-export const readAddress = (hash: string): Place => {
-  const [whole = '', search = ''] = hash.replace(/^#\/?/, '').split(/\?(.*)/s);
-  const [view = '', ...parts] = whole.split('/');
-  if (!(VIEWS as readonly string[]).includes(view)) return NOWHERE;
-  const last = parts.at(-1) ?? '';
-  const at = last.indexOf('@');
-  const incarnation = at < 0 ? Number.NaN : Number(last.slice(at + 1));
-  const ids = at < 0 ? parts : [...parts.slice(0, -1), last.slice(0, at)];
-  return {
-    view: view as View,
-    path: ids.map(decoded).join('/'),
-    ...(Number.isSafeInteger(incarnation) ? { incarnation } : {}),
-    more: Object.fromEntries(new URLSearchParams(search)),
-  };
-};
-
-export const writeAddress = ({ view, path, incarnation, more }: Place): string => {
-  const ids = path === '' ? '' : `/${path.split('/').map(encodeURIComponent).join('/')}`;
-  const search = new URLSearchParams(more).toString();
-  const at = incarnation === undefined ? '' : `@${incarnation}`;
-  return `#/${view}${ids}${at}${search === '' ? '' : `?${search}`}`;
-};
+export type { View } from './place-text.ts';
 
 /** The address of an actor, and of one of its tabs. */
 export const toActor = (path: string, more: Readonly<Record<string, string>> = {}): string =>

@@ -7,7 +7,7 @@ import { type Look, readable, usePanZoom, wholeOf } from './pan-zoom.ts';
 
 const FONTS: Readonly<Record<Font, string>> = {
   state: '600 13px Inter, system-ui, "DejaVu Sans", sans-serif',
-  label: '12px Inter, system-ui, "DejaVu Sans", sans-serif',
+  label: '600 12px Inter, system-ui, "DejaVu Sans", sans-serif',
   small: '11px Inter, system-ui, "DejaVu Sans", sans-serif',
 };
 

@@ -90,16 +90,26 @@ const Columns = ({ columns, x, height }: ColumnsProps) => (
   <>
     {columns.map((path) => (
       <g key={path} class="column">
-        <line x1={x(path)} x2={x(path)} y1={HEAD_HEIGHT} y2={height} />
+        <line x1={x(path)} x2={x(path)} y1="0" y2={height} />
+      </g>
+    ))}
+  </>
+);
+
+/** The names of the columns, which stay in sight. */
+const Heads = ({ columns, x, width }: Omit<ColumnsProps, 'height'> & { readonly width: number }) => (
+  <svg class="heads" width={width} height={HEAD_HEIGHT} role="group" aria-label="Actors">
+    {columns.map((path) => (
+      <g key={path} class="column">
         <a href={path === OUTSIDE ? toView('timeline') : toActor(path)}>
-          <text x={x(path)} y="20">
+          <text x={x(path)} y="21">
             <title>{path}</title>
             {idOf(path)}
           </text>
         </a>
       </g>
     ))}
-  </>
+  </svg>
 );
 
 /** Keeps the newest in sight, unless somebody has scrolled away from it. */
@@ -134,16 +144,13 @@ export const SequenceView = ({
   if (rows.length === 0)
     return <p class="empty">No message has been seen yet: they are known from the first viewer on.</p>;
   const x = (path: string) => TIME_WIDTH + columns.indexOf(path) * COLUMN_WIDTH + COLUMN_WIDTH / 2;
-  const y = (i: number) => HEAD_HEIGHT + 18 + i * ROW_HEIGHT;
+  const y = (i: number) => 18 + i * ROW_HEIGHT;
+  const width = TIME_WIDTH + columns.length * COLUMN_WIDTH + 60;
   const height = y(rows.length) + 10;
   return (
     <div class="sequence" ref={box}>
-      <svg
-        width={TIME_WIDTH + columns.length * COLUMN_WIDTH + 60}
-        height={height}
-        role="group"
-        aria-label="Sequence"
-      >
+      <Heads columns={columns} x={x} width={width} />
+      <svg width={width} height={height} role="group" aria-label="Sequence">
         <defs>
           <marker
             id="sequence-tip"

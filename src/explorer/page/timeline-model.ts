@@ -96,10 +96,11 @@ export const chainOf = (id: number, messages: readonly Message[]): ReadonlySet<n
   const chain = new Set<number>();
   for (let at: number | undefined = id; at !== undefined && !chain.has(at); at = causes.get(at))
     chain.add(at);
+  const followers = new Set([id]);
   // Numbers grow with time: one pass finds all that follow.
-  for (const message of messages)
-    if (message.cause !== undefined && chain.has(message.cause) && message.id > id) chain.add(message.id);
-  return chain;
+  for (const message of [...messages].sort((x, y) => x.id - y.id))
+    if (message.cause !== undefined && followers.has(message.cause)) followers.add(message.id);
+  return new Set([...chain, ...followers]);
 };
 
 export type SequenceRow =

@@ -45,7 +45,7 @@ const Tail = ({ row, now }: { readonly row: TreeRow; readonly now: number }) => 
   const { state, mailbox, restarts, restart, status, nextStartAt, meddled, endedAt, reason, type } = row;
   if (type === 'tombstone')
     return (
-      <span class="tail faint" title={reason?.text}>
+      <span class="tail ended faint" title={reason?.text}>
         {reason?.error?.message ?? reason?.text} · {showAgo(endedAt ?? now, now)}
       </span>
     );
@@ -132,11 +132,11 @@ export const Row = ({ row, top, isSelected, now }: RowProps) => {
         </button>
       )}
       <Mark tone={tone} title={`${row.status}${row.ready === false ? ', not ready' : ''}`} />
-      <span class="name" title={description ?? `${kind} ${row.path}`}>
+      <span class={`name ${type}`} title={description ?? `${kind} ${row.path}`}>
         {id}
       </span>
       {strategy === undefined ? (
-        <span class="kind">{type === 'group' ? '' : plain(kind)}</span>
+        <span class="kind">{type === 'group' || type === 'tombstone' ? '' : plain(kind)}</span>
       ) : (
         <Strategy name={strategy} />
       )}
