@@ -118,6 +118,8 @@ export interface Bus<M extends object = Topics> {
   /** Ends all subscriptions of an owner. How many those were. */
   unsubscribeAll(owner: string | object): number;
   inspect(): BusReport;
+  /** Resolves when nothing waits and nothing is being handled, or when so much time has passed. Default: no limit. */
+  idle(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Refuses what is published from now on, delivers what waits until the deadline, then ends all. One result for all callers. */
   close(options?: { readonly timeoutMs?: number }): Promise<BusCloseReport>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -211,6 +213,11 @@ export class TopicBus implements SubscriptionHome {
       churn: { subscribed: recent(this.#came), unsubscribed: recent(this.#went) },
       subscriptions,
     };
+  }
+
+  async idle({ timeoutMs = NO_DEADLINE }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    check(this.where, 'timeoutMs', msOrInfinity(0), timeoutMs);
+    await this.#atMost(timeoutMs, Promise.all(Array.from(this.#entries.keys(), (each) => each.idle())));
   }
 
   close({

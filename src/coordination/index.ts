@@ -10,6 +10,7 @@ export {
   type Subscription,
   type Topics,
 } from './bus.ts';
+export { type BusHandle, type EventBusOptions, eventBus } from './bus-spec.ts';
 export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
 export type { CheckReport } from './check-run.ts';
 export type { CleanUpOutcome } from './clean-up.ts';
@@ -90,6 +91,7 @@ export type {
   LockStore,
   LockTicket,
 } from './lock-store.ts';
+export { type KeyedLocksOptions, keyedLocks, type LocksHandle } from './locks-spec.ts';
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
 export type { Output } from './log-output.ts';
 export { type Operation, type OperationOptions, operation } from './operation.ts';
@@ -103,6 +105,7 @@ export {
 } from './outbox.ts';
 export type { Sent } from './outgoing.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
+export { type ScopeHandle, type TaskScopeOptions, taskScope } from './scope-spec.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
 export { openSse, type SseOptions, type SseRequest, type SseResponse, type SseStream } from './sse.ts';
 export type { SseEvent } from './sse-frame.ts';

@@ -33,6 +33,7 @@ import {
   TaskRun,
   type TaskWork,
 } from './task.ts';
+import { type Counted, censusOf, type TaskCensus } from './task-census.ts';
 
 export interface ScopeOptions {
   /** Names it in errors, events and reports. Default `'scope'`. */
@@ -103,7 +104,7 @@ const instant = fits<number>(
   (value) => typeof value === 'number' && !Number.isNaN(value),
 );
 
-const SCOPE_FIELDS = {
+export const SCOPE_FIELDS = {
   name: text,
   host: object<Host>('a Host'),
   events: object<EventStream>('an EventStream'),
@@ -143,7 +144,7 @@ interface Closing {
   over: boolean;
 }
 
-export class TaskScope implements Scope, TaskHome, AbortListener {
+export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
   readonly name: string;
   readonly where: string;
   readonly host: Host;
@@ -169,6 +170,9 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
   #timer: Timer | undefined;
   #unhook: (() => void) | undefined;
   #abort: LazyAbort | undefined;
+  readonly #census: TaskCensus | undefined;
+  /** Closed, whatever still runs. */
+  closed = false;
 
   constructor(where: string, options: ScopeOptions) {
     const resolved = resolveOptions(where, options, SCOPE_FIELDS, SCOPE_DEFAULTS);
@@ -181,6 +185,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     this.#origins = resolved.origins;
     this.#ledger = new ScopeLedger(name, host.monotonic());
     this.#source = signal;
+    this.#census = censusOf(host);
+    this.#census?.join(this);
     if (deadline !== NO_DEADLINE) {
       const closeAt = Math.max(0, deadline - host.monotonic() - resolved.closeMs);
       this.#timer = host.timer(closeAt, `${this.where} deadline`, () => this.#overdue());
@@ -199,6 +205,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
   /** Whether failures are collected. */
   get collects(): boolean {
     return this.#options.onFailure === 'collect';
+  }
+
+  get running(): number {
+    return this.#running.size;
   }
 
   get closing(): boolean {
@@ -331,7 +341,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
       const runMs = this.host.monotonic() - task.startedAtMs;
       this.events.emit('task.straggler_ended', { path: this.name, task: task.name, runMs });
     }
-    if (this.#running.size === 0) this.#rest();
+    if (this.#running.size === 0) {
+      this.#rest();
+      if (this.closed) this.#census?.leave(this);
+    }
     const kind = this.#cancelling;
     if (kind !== undefined && task.kind === kind && this.#ofKind[kind] === 0) this.#kindOver();
   }
@@ -374,6 +387,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener {
     closing.over = true;
     const left = [...this.#running.values()];
     for (const task of left) task.abandon(reason);
+    this.closed = true;
+    if (left.length === 0) this.#census?.leave(this);
     const report = this.report();
     if (this.#source !== undefined) unlistenToAbort(this.#source, this);
     this.#unhook?.();

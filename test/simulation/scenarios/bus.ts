@@ -106,7 +106,7 @@ const setUp = (stage: Stage): World => {
 export const busAlone: Scenario<World> = {
   name: 'bus',
   setUp,
-  faults: { points: faultsAt('timer.late', 'host.stall') },
+  faults: { points: faultsAt('timer.late') },
   maxCommands: 30,
   weights: { publish: 12, subscribe: 3, ask: 3 },
   commands: {

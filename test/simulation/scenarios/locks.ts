@@ -144,7 +144,7 @@ const work = async (world: World, has: Has, stage: Stage): Promise<void> => {
 export const locksAlone: Scenario<World> = {
   name: 'locks',
   setUp,
-  faults: { points: faultsAt('timer.late', 'host.stall') },
+  faults: { points: faultsAt('timer.late') },
   maxCommands: 24,
   weights: { use: 5, acquire: 5, release: 4 },
   commands: {

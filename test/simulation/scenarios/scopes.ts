@@ -134,7 +134,7 @@ export const scopesAlone: Scenario<World> = {
     add(world, stage, undefined, stage.option(2) === 0);
     return world;
   },
-  faults: { points: faultsAt('timer.late', 'host.stall') },
+  faults: { points: faultsAt('timer.late') },
   maxCommands: 20,
   weights: { start: 8 },
   commands: {
