@@ -22,6 +22,7 @@ import {
   resolveBreaker,
 } from './breaker-options.ts';
 import type { ExecuteOptions, Work } from './call.ts';
+import { STATE_FIELDS, type StandaloneBreakerOptions } from './circuit-breaker.ts';
 
 /** What `app.get(spec)` gives for a breaker: the breaker, wherever its actor is. */
 export interface BreakerHandle extends Handle, CircuitBreaker {
@@ -29,7 +30,9 @@ export interface BreakerHandle extends Handle, CircuitBreaker {
 }
 
 /** A breaker's own options, and those of every spec but `input`; a breaker waits for no other. */
-export type BreakerSpecOptions = BreakerOptions & Omit<SpecOptions, 'input' | 'dependsOn' | 'holdMaxMs'>;
+export type BreakerSpecOptions = BreakerOptions &
+  Pick<StandaloneBreakerOptions, 'state'> &
+  Omit<SpecOptions, 'input' | 'dependsOn' | 'holdMaxMs'>;
 
 /** What its actor understands; each may also be called, and is answered with a {@link BreakerReport}. */
 export type BreakerMessage =
@@ -171,13 +174,18 @@ class PlacedBreaker implements BreakerHandle {
 class BreakerLogic implements Logic<BreakerHandle> {
   readonly kind = 'breaker';
   readonly #options: ResolvedBreakerOptions;
+  readonly #state: BreakerState | undefined;
 
-  constructor(options: ResolvedBreakerOptions) {
+  constructor(options: ResolvedBreakerOptions, state: BreakerState | undefined) {
     this.#options = options;
+    this.#state = state;
   }
 
   share({ system, path }: Place): BreakerCore {
-    return new BreakerCore({ host: system.host, events: system.events, path, placed: true }, this.#options);
+    const { host, events } = system;
+    const core = new BreakerCore({ host, events, path, placed: true }, this.#options);
+    if (this.#state !== undefined) core.restore(this.#state);
+    return core;
   }
 
   start(context: ActorContext): Behaviour {
@@ -203,12 +211,13 @@ const { input: _none, dependsOn: _others, holdMaxMs: _hold, ...PLACED_FIELDS } =
  */
 export const circuitBreaker = (id: string, options: BreakerSpecOptions = {}): Spec<BreakerHandle> => {
   const where = `breaker ${String(id)}`;
-  const resolved = resolveOptions(where, options, { ...PLACED_FIELDS, ...BREAKER_FIELDS }, {});
+  const fields = { ...PLACED_FIELDS, ...BREAKER_FIELDS, ...STATE_FIELDS };
+  const { state, ...resolved } = resolveOptions(where, options, fields, {});
   const own: Record<string, unknown> = {};
   const placed: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(resolved)) {
     if (Object.hasOwn(BREAKER_FIELDS, key)) own[key] = value;
     else placed[key] = value;
   }
-  return createSpec(id, new BreakerLogic(resolveBreaker(where, own)), placed as SpecOptions);
+  return createSpec(id, new BreakerLogic(resolveBreaker(where, own), state), placed as SpecOptions);
 };

@@ -44,12 +44,15 @@ const isState = (value: unknown): boolean => {
   );
 };
 
+/** Taken by a breaker of its own and by one in a tree. */
+export const STATE_FIELDS = { state: fits<BreakerState>('what exportState() gave', isState) } as const;
+
 const STANDALONE_FIELDS = {
   ...BREAKER_FIELDS,
+  ...STATE_FIELDS,
   name: text,
   host: object<Host>('a Host'),
   events: object<EventStream>('an EventStream'),
-  state: fits<BreakerState>('what exportState() gave', isState),
 } as const;
 
 /**

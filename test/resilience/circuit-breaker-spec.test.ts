@@ -1,4 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
+import { actor } from '../../src/kernel/actor.ts';
+import { server } from '../../src/kernel/server.ts';
 import { createSystem } from '../../src/kernel/system.ts';
 import { type BreakerSpecOptions, circuitBreaker } from '../../src/resilience/circuit-breaker-spec.ts';
 import { supervisor } from '../../src/supervision/supervisor.ts';
@@ -187,5 +189,38 @@ describe('its spec', () => {
     { name: 'x' },
   ])('refuses %o before anything starts', (options) => {
     expect(() => circuitBreaker('prices', options as never)).toThrow(/ERR_OPTION_/);
+  });
+
+  it('goes on where an exported one stood, for what is left of its wait, and holds who depends on it', async () => {
+    const former = await setUp();
+    former.breaker.fail();
+    const state = former.breaker.exportState();
+    const host = new SimulatedHost();
+    host.setWall(former.host.wall() + 400);
+    const prices = circuitBreaker('prices', { openMs: 1_000, state });
+    const shop = actor('shop', server({ init: () => ({}) }), { dependsOn: prices });
+    const system = createSystem({ host });
+    await host.runUntil(system.start(supervisor('root', { children: [prices, shop] })));
+    expect(system.get(prices).inspect()).toMatchObject({ state: 'open', retryAfterMs: 600 });
+    await host.advance(599);
+    expect(system.get(shop).ref()).toBeUndefined();
+    await host.advance(1);
+    expect(system.get(shop).ref()).toBeDefined();
+    expect(system.get(prices).inspect().state).toBe('half_open');
+  });
+
+  it('takes up an exported state once: a restart does not bring it back', async () => {
+    const former = await setUp();
+    former.breaker.fail();
+    const { system, host, spec, breaker } = await setUp({ state: former.breaker.exportState() });
+    breaker.reset();
+    system.exit(breaker, 'kill');
+    await host.settle();
+    expect(await host.runUntil(system.start(spec))).toBe(breaker);
+    expect(breaker.inspect().state).toBe('closed');
+  });
+
+  it('refuses a state that none exported', () => {
+    expect(() => circuitBreaker('prices', { state: {} as never })).toThrow(/state must be what exportState/);
   });
 });
