@@ -80,8 +80,17 @@ export const notifyEnd = (cell: Cell, reason: ExitReason): void => {
 };
 
 /** The refusal of a call that nothing handles. */
-export const noHandler = (path: string, message: unknown, known: readonly string[]): Error =>
-  createError('ERR_NO_HANDLER', { target: path, kind: 'call', message: nameOf(message), expected: known });
+export const noHandler = (path: string, message: unknown, known: readonly string[]): Error => {
+  const name = nameOf(message);
+  // A bare word in place of a message that has it as its type.
+  const meant = typeof message === 'string' && known.includes(message);
+  return createError('ERR_NO_HANDLER', {
+    target: path,
+    kind: 'call',
+    message: meant ? `'${name}', which is no { type: '${name}' }` : name,
+    expected: known,
+  });
+};
 
 /**
  * The chain along which a call would wait for itself, or `undefined`. A caller up the chain counts only while it is

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { versions } from 'node:process';
-import { fits, integer, listOf, resolveOptions, text } from '../base/options.ts';
+import { fits, integer, listOf, refuse, refuseWith, resolveOptions, text } from '../base/options.ts';
 import type { RunCase, RunOutcome } from './simulation.ts';
 
 /** The kit's own version: it changes where cases no longer mean the same. */
@@ -69,9 +69,23 @@ export const writeFailure = (directory: string, failure: FailureFile): string =>
   return path;
 };
 
+const contentOf = (path: string): Readonly<Record<string, unknown>> => {
+  let why = 'no object';
+  try {
+    const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof content === 'object' && content !== null) return content as Record<string, unknown>;
+  } catch (error) {
+    why = (error as Error).message;
+  }
+  return refuseWith('simulate()', 'replay', 'the file of a failed run', `${path} (${why})`);
+};
+
 /** The case in a file, and the name of its scenario. @throws ERR_OPTION_INVALID */
 export const readCase = (path: string): RunCase & { readonly scenario: string } => {
-  const content = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const content = contentOf(path);
+  const { kit } = content;
+  // Its numbers would stand for other commands and decisions now.
+  if (kit !== KIT) refuse(path, 'kit', `${KIT}, the version of this simulation kit`, kit);
   const wanted = Object.fromEntries(Object.keys(FIELDS).map((key) => [key, content[key] ?? null]));
   return resolveOptions(path, wanted, FIELDS, {}) as unknown as RunCase & { readonly scenario: string };
 };

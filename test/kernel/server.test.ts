@@ -45,6 +45,8 @@ describe('server', () => {
     // @ts-expect-error a message that no handler takes
     const refused = handle.call({ type: 'nope' });
     await expect(host.runUntil(refused)).rejects.toMatchObject({ code: 'ERR_NO_HANDLER' });
+    // @ts-expect-error a word is no message
+    await expect(host.runUntil(handle.call('get'))).rejects.toThrow(/'get', which is no \{ type: 'get' \}/);
     const crashed = handle.call({ type: 'crash' });
     await expect(host.runUntil(crashed)).rejects.toMatchObject({
       code: 'ERR_CALLEE_ENDED',
