@@ -324,7 +324,8 @@ class LetterDirectory implements DeadLetters {
 
   async #append(bytes: Buffer): Promise<Segment> {
     let segment = this.#segments.at(-1) as Segment;
-    if (this.#spoilt || (segment.bytes > 0 && segment.bytes + bytes.length > this.#options.segmentBytes)) {
+    const full = segment.bytes > 0 && segment.bytes + bytes.length > this.#options.segmentBytes;
+    if (full || this.#spoilt) {
       await this.#begin();
       segment = this.#segments.at(-1) as Segment;
     }
@@ -333,7 +334,7 @@ class LetterDirectory implements DeadLetters {
       await file.appendFile(bytes);
       if (this.#options.fsync === 'always') await file.datasync();
     } catch (error) {
-      // Half a record at the end would take the ones behind it along: it goes, or nothing is written behind it.
+      // Half a record at the end would take the ones behind it along: nothing is written behind it.
       this.#spoilt = true;
       await file.truncate(segment.bytes).catch(() => {});
       throw error;
@@ -363,7 +364,7 @@ class LetterDirectory implements DeadLetters {
       if (first.live > 0 || (this.#file !== undefined && this.#segments.length === 1)) return;
       this.#segments.shift();
       await unlink(first.path);
-      // In this order also on the disk: a file that says what was deleted must not go before the one that it speaks of.
+      // In this order on the disk too: what says that letters are deleted must not go before them.
       await this.#syncDirectory();
     }
   }

@@ -14,9 +14,9 @@ import type { Policy } from '../resilience/policy.ts';
 import { createRetry } from '../resilience/retry.ts';
 import { createTimeout } from '../resilience/timeout.ts';
 import { wrap } from '../resilience/wrap.ts';
-import type { Bus, Subscription } from './bus.ts';
+import type { Bus, Handler, Subscription } from './bus.ts';
 import type { DeadLetters, Replay } from './dead-letters.ts';
-import type { BusEvent, DeliveryContext, DropWhy } from './subscription.ts';
+import type { BusEvent, DropWhy } from './subscription.ts';
 import type { Matching } from './topic.ts';
 
 /** An event on its way out. */
@@ -74,6 +74,114 @@ const FIELDS = {
   headers: fn<NonNullable<OutboxOptions['headers']>>(),
 } as const;
 
+interface OutboxParts {
+  readonly bus: Bus;
+  readonly name: string;
+  readonly where: string;
+  readonly deadLetters: DeadLetters;
+  readonly policy: Policy;
+  readonly send: Send;
+  readonly headers: (payload: never, topic: string) => Readonly<Record<string, string>>;
+}
+
+class PolicyOutbox implements Outbox {
+  readonly #parts: OutboxParts;
+  readonly #counts = { sent: 0, deadLettered: 0 };
+  /** So that a close can wait for it. */
+  readonly #underWay = new Set<Promise<void>>();
+  readonly subscription: Subscription;
+
+  constructor(parts: OutboxParts, pattern: string, capacity: number) {
+    this.#parts = parts;
+    const handler: Handler<unknown> = (payload, { topic, signal }) =>
+      this.#track(this.#deliver(payload, topic, signal));
+    this.subscription = parts.bus.subscribe(pattern, handler, {
+      name: parts.name,
+      capacity,
+      overflow: 'block',
+      origin: 'local',
+      timeoutMs: Number.POSITIVE_INFINITY,
+      onDrop: (event, why) => this.#dropped(event, why),
+    });
+  }
+
+  async replay(bounds?: { readonly limit?: number; readonly signal?: AbortSignal }): Promise<Replay> {
+    const { bus, name, deadLetters } = this.#parts;
+    const replay = await deadLetters.replay((letter) => this.#attempt(letter, { count: 0 }), bounds);
+    bus.events.emit('outbox.replayed', { path: name, delivered: replay.delivered, left: replay.left });
+    return replay;
+  }
+
+  inspect(): OutboxReport {
+    const { name, deadLetters } = this.#parts;
+    return {
+      name,
+      ...this.#counts,
+      waiting: this.subscription.report().depth,
+      letters: deadLetters.inspect().letters,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.subscription.unsubscribe();
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #deliver(payload: unknown, topic: string, signal: AbortSignal): Promise<void> {
+    const event = this.#outgoing(payload, topic);
+    const tries = { count: 0 };
+    try {
+      await this.#attempt(event, tries, signal);
+    } catch (error) {
+      await this.#keep(event, error, tries.count);
+    }
+  }
+
+  async #attempt(event: Outgoing, tries: { count: number }, signal?: AbortSignal): Promise<void> {
+    const { policy, send } = this.#parts;
+    const options = signal === undefined ? undefined : { signal };
+    await policy.execute((call) => {
+      tries.count += 1;
+      return send(event, call);
+    }, options);
+    this.#counts.sent += 1;
+  }
+
+  async #keep(event: Outgoing, error: unknown, attempts: number): Promise<void> {
+    const { bus, name, deadLetters } = this.#parts;
+    const letter = await deadLetters.add({ ...event, error, attempts });
+    this.#counts.deadLettered += 1;
+    bus.events.emit('outbox.dead_lettered', { path: name, topic: event.topic, letter, attempts, error });
+  }
+
+  #dropped({ topic, payload }: BusEvent, why: DropWhy): void {
+    // Its publisher knows: it was refused.
+    if (why === 'gave_up') return;
+    const { bus, name, where } = this.#parts;
+    const error = createError('ERR_SUBSCRIPTION_ENDED', { where, name, why }, { stack: false });
+    this.#track(this.#keep(this.#outgoing(payload, topic), error, 0)).catch((failure: unknown) =>
+      bus.events.emit('bus.handler.failed', { path: bus.name, topic, subscription: name, error: failure }),
+    );
+  }
+
+  #outgoing(payload: unknown, topic: string): Outgoing {
+    return { topic, payload, headers: this.#parts.headers(payload as never, topic) };
+  }
+
+  #track(work: Promise<void>): Promise<void> {
+    const over = work.then(
+      () => void this.#underWay.delete(over),
+      () => void this.#underWay.delete(over),
+    );
+    this.#underWay.add(over);
+    return work;
+  }
+}
+
 /**
  * Sends what is published under a pattern to the outside; what was injected stays here.
  *
@@ -89,88 +197,8 @@ export const createOutbox = <M extends object, P extends string>(
   const resolved = resolveOptions(where, options, FIELDS, { name: pattern as string, capacity: 1_000 });
   const deadLetters = check(where, 'deadLetters', FIELDS.deadLetters, resolved.deadLetters);
   const { name, capacity, policy = defaultPolicy(name), headers = () => NO_HEADERS } = resolved;
-  const counts = { sent: 0, deadLettered: 0 };
-  const underWay = new Set<Promise<void>>();
-  const attempt = async (event: Outgoing, tries: { count: number }, signal?: AbortSignal): Promise<void> => {
-    await policy.execute(
-      (call) => {
-        tries.count += 1;
-        return (send as Send)(event, call);
-      },
-      signal === undefined ? undefined : { signal },
-    );
-    counts.sent += 1;
-  };
-  const outgoing = (payload: unknown, topic: string): Outgoing => ({
-    topic,
-    payload,
-    headers: headers(payload as never, topic),
-  });
-  const keep = async (event: Outgoing, error: unknown, attempts: number): Promise<void> => {
-    const letter = await deadLetters.add({ ...event, error, attempts });
-    counts.deadLettered += 1;
-    const { topic } = event;
-    bus.events.emit('outbox.dead_lettered', { path: name, topic, letter, attempts, error });
-  };
-  const deliver = async (payload: unknown, topic: string, signal: AbortSignal): Promise<void> => {
-    const event = outgoing(payload, topic);
-    const tries = { count: 0 };
-    try {
-      await attempt(event, tries, signal);
-    } catch (error) {
-      await keep(event, error, tries.count);
-    }
-  };
-  /** So that a close can wait for it. */
-  const track = (work: Promise<void>): Promise<void> => {
-    const over = work.then(
-      () => void underWay.delete(over),
-      () => void underWay.delete(over),
-    );
-    underWay.add(over);
-    return work;
-  };
-  const dropped = ({ topic, payload }: BusEvent, why: DropWhy): void => {
-    // Its publisher knows: it was refused.
-    if (why === 'gave_up') return;
-    const error = createError('ERR_SUBSCRIPTION_ENDED', { where, name, why }, { stack: false });
-    track(keep(outgoing(payload, topic), error, 0)).catch((failure: unknown) =>
-      bus.events.emit('bus.handler.failed', { path: bus.name, topic, subscription: name, error: failure }),
-    );
-  };
-  const subscription = bus.subscribe(
-    pattern,
-    ((payload: unknown, { topic, signal }: DeliveryContext) =>
-      track(deliver(payload, topic, signal))) as never,
-    {
-      name,
-      capacity,
-      overflow: 'block',
-      origin: 'local',
-      timeoutMs: Number.POSITIVE_INFINITY,
-      onDrop: dropped,
-    },
-  );
-  const close = async (): Promise<void> => {
-    subscription.unsubscribe();
-    while (underWay.size > 0) await Promise.all(underWay);
-  };
-  return {
-    subscription,
-    replay: async (bounds) => {
-      const replay = await deadLetters.replay((letter) => attempt(letter, { count: 0 }), bounds);
-      bus.events.emit('outbox.replayed', { path: name, delivered: replay.delivered, left: replay.left });
-      return replay;
-    },
-    inspect: () => ({
-      name,
-      ...counts,
-      waiting: subscription.report().depth,
-      letters: deadLetters.inspect().letters,
-    }),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  const parts = { bus: bus as never, name, where, deadLetters, policy, send: send as Send, headers };
+  return new PolicyOutbox(parts as OutboxParts, pattern, capacity);
 };
 
 /** What one sending may take under the default policy. */

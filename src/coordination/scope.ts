@@ -417,10 +417,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
   }
 
   #overdue(): void {
-    const { where } = this;
-    void this.close(
-      createError('ERR_DEADLINE_PASSED', { where, timeoutMs: this.#ledger.sinceMs(this.host.monotonic()) }),
-    );
+    const timeoutMs = this.#ledger.sinceMs(this.host.monotonic());
+    void this.close(createError('ERR_DEADLINE_PASSED', { where: this.where, timeoutMs }));
   }
 
   #ownerEnded(): unknown {

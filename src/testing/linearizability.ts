@@ -118,7 +118,7 @@ class Search {
         entry = this.#take(entry) ? this.#head.next : entry.next;
         continue;
       }
-      // Something returned that was not taken, or nothing is left to take: one of those taken was taken too soon.
+      // Something returned untaken, or nothing is left to take: one of those taken was taken too soon.
       const last = this.#taken.pop();
       if (last === undefined) return false;
       this.#putBack(last);
