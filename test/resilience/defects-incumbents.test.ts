@@ -57,8 +57,13 @@ describe('reproduced defects of the incumbents', () => {
     breaker.fail();
     await host.advance(1_000);
     void breaker.execute(hang).catch(() => {});
-    await host.advance(6_000);
+    await host.advance(4_999);
+    expect(breaker.inspect()).toMatchObject({ state: 'half_open', probes: 1 });
+    await host.advance(1);
+    expect(breaker.inspect()).toMatchObject({ state: 'open', probes: 0, openings: 2 });
+    await host.advance(1_000);
     expect(await breaker.execute(ok)).toBe('ok');
+    expect(breaker.inspect().state).toBe('closed');
   });
 
   it('5 (opossum): its own rejections count as failures and open the breaker – refusals count for nothing', async () => {
