@@ -146,7 +146,7 @@ class RetryPolicy extends BasePolicy implements Retry {
     if (attempt >= maxAttempts) return 'attempts';
     const advice = classifier?.classify(error, { attempt });
     if (!this.#isWorthIt(error, attempt, advice)) return 'refused';
-    const askedMs = Math.max(retryAfterMsOf(error), advice?.retryAfterMs ?? 0);
+    const askedMs = Math.max(retryAfterMsOf(error), retryAfterMsOf(advice));
     if (askedMs > maxRetryAfterMs) return 'refused';
     return Math.max(askedMs, this.#backoffFor(advice)?.delayMs(attempt, previousMs, this.host.random) ?? 0);
   }

@@ -282,6 +282,17 @@ describe('per category', () => {
     expect(triedAt).toEqual([0, 700, 1_400]);
   });
 
+  it.each([Number.NaN, -700, '700'])(
+    'waits as ever where the classifier says %o, which is no time',
+    async (odd) => {
+      const host = new SimulatedHost();
+      const { work, triedAt } = flaky(host, 9);
+      const classifier = advise({ retryAfterMs: odd as number });
+      await host.runUntil(outcomeOf(retry(work, { host, ...plain, classifier })));
+      expect(triedAt).toEqual([0, 100, 300]);
+    },
+  );
+
   it('the table of troupe fits: a connection is retried, a mistake is not, an unknown outcome only if idempotent', async () => {
     const host = new SimulatedHost();
     const classifier = defaultClassifier;
