@@ -64,6 +64,10 @@ export const limitWords = ({
 }: Pick<SupervisorView, 'used' | 'intensity' | 'periodMs'>): string =>
   `${used} of ${intensity} restarts in ${showMs(periodMs)}`;
 
+/** Nothing where the limit is not known: a recording does not hold it. */
+const limitAside = (supervisor: SupervisorView): string =>
+  supervisor.periodMs === 0 ? '' : `; ${limitWords(supervisor)}`;
+
 const reasonOf = (last: Restart | undefined): { readonly why?: string; readonly error?: ErrorShown } =>
   last === undefined
     ? {}
@@ -130,7 +134,31 @@ const doesOf = (
   if (status === 'held') return 'starts it when what it depends on is back';
   const start = nextStartAt === undefined ? 'starts it again' : `starts it ${showIn(nextStartAt, now)}`;
   const count = failures > 1 ? `, ${failures} failures in a row` : '';
-  return `${start}${count}; ${limitWords(supervisor)}`;
+  return `${start}${count}${limitAside(supervisor)}`;
+};
+
+/**
+ * Where a group waits as one, the child whose crash it waits for, and those that only wait with it: of a child that is down by
+ * itself they would be the wrong ones to look at.
+ */
+const groupOf = ({
+  strategy,
+  children,
+  history,
+}: SupervisorView): { readonly culprit: string; readonly waiting: ReadonlySet<string> } | undefined => {
+  if (strategy === 'one_for_one') return undefined;
+  const down = children.filter(({ status }) => status === 'backing_off' || status === 'restarting');
+  const [alone, ...others] = down.filter(({ status }) => status === 'backing_off');
+  const culprit =
+    alone !== undefined && others.length === 0
+      ? alone.id
+      : history.find(({ child }) => down.some(({ id }) => id === child))?.child;
+  if (culprit === undefined) return undefined;
+  const first = strategy === 'rest_for_one' ? children.findIndex(({ id }) => id === culprit) : -1;
+  const waiting = children.filter(
+    ({ id, status }, i) => id !== culprit && i > first && (status === 'restarting' || status === 'stopped'),
+  );
+  return { culprit, waiting: new Set(waiting.map(({ id }) => id)) };
 };
 
 const ofSupervisor = (supervisor: SupervisorView, now: number): Incident[] => {
@@ -150,9 +178,10 @@ const ofSupervisor = (supervisor: SupervisorView, now: number): Incident[] => {
       since: gaveUp.at,
       affects: [path],
     });
+  const group = groupOf(supervisor);
   for (const child of children) {
     const trouble = CHILD_TROUBLE[child.status];
-    if (trouble === undefined) continue;
+    if (trouble === undefined || group?.waiting.has(child.id) === true) continue;
     const last = history.find((one) => one.child === child.id);
     incidents.push({
       key: `child ${path}/${child.id}`,
@@ -163,10 +192,11 @@ const ofSupervisor = (supervisor: SupervisorView, now: number): Incident[] => {
       ...reasonOf(last),
       owner: owner(doesOf(supervisor, child, now)),
       since: last?.at ?? now,
-      affects: [],
+      affects: group?.culprit === child.id ? [...group.waiting].map((id) => `${path}/${id}`) : [],
     });
   }
-  return [...incidents, ...mended(supervisor, new Set(incidents.map((one) => one.path)), now)];
+  const told = new Set(incidents.flatMap((one) => [one.path, ...one.affects]));
+  return [...incidents, ...mended(supervisor, told, now)];
 };
 
 /** Crashes that were put right a moment ago, one incident a child. */
@@ -187,7 +217,7 @@ const mended = (supervisor: SupervisorView, told: ReadonlySet<string>, now: numb
       ...reasonOf(last),
       owner: {
         path,
-        does: isBack ? `started it again; ${limitWords(supervisor)}` : 'does not start it again',
+        does: isBack ? `started it again${limitAside(supervisor)}` : 'does not start it again',
       },
       since: last.at,
       affects: [],

@@ -51,7 +51,7 @@ const Player = ({ length, index }: { readonly length: number; readonly index: nu
   return (
     <div class="scrubber">
       <button type="button" onClick={() => to(0)} aria-label="To the beginning">
-        ⏮
+        |◂
       </button>
       <button type="button" onClick={() => to(index - 1)} aria-label="One back">
         ◂
@@ -86,8 +86,9 @@ const Stage = ({
 }) => {
   const step = path === undefined ? undefined : standing.get(path);
   const definition = step === undefined ? undefined : definitions.value.get(step.machine);
+  if (standing.size === 0) return null;
   if (step === undefined || definition === undefined)
-    return <p class="empty">No chart has moved yet at this moment.</p>;
+    return <p class="empty">The chart of {path} is not in this recording.</p>;
   return (
     <ChartPane
       definition={definition}
@@ -144,10 +145,10 @@ export const ReplayPane = () => {
           )}
         </p>
       )}
-      <div class="replay-body">
+      <div class={standing.size === 0 ? 'replay-body facts-only' : 'replay-body'}>
         <Stage standing={standing} path={here?.step?.path ?? latest?.path} />
         <aside class="moment">
-          <h3>Charts then</h3>
+          {standing.size === 0 ? null : <h3>Charts then</h3>}
           {[...standing.values()].map(({ path, to }) => (
             <p class="line" key={path}>
               <a href={toActor(path)}>{idOf(path)}</a> <Chip state={to} />

@@ -64,6 +64,7 @@ export const BackoffCurve = ({
   readonly failures: number;
 }) => {
   const top = Math.max(1, ...delays);
+  const here = Math.min(failures, delays.length) - 1;
   return (
     <svg class="curve" viewBox="0 0 132 34" width="132" height="34" role="img" aria-label="backoff">
       <title>{`Waits before each start: ${delays.map((ms) => showMs(ms)).join(', ')}`}</title>
@@ -77,7 +78,7 @@ export const BackoffCurve = ({
             width="12"
             height={height}
             rx="2"
-            class={i === failures - 1 ? 'here' : i < failures ? 'before' : ''}
+            class={i === here ? 'here' : i < here ? 'before' : ''}
           />
         );
       })}

@@ -137,3 +137,26 @@ it('what is down comes before what is degraded, and that before what is over', (
   );
   expect(weights).toEqual(['down', 'degraded', 'past']);
 });
+
+it('of a group that waits as one, the child that crashed is sick, and the others are those it affects', () => {
+  const child = (id: string, status: string) => ({
+    id,
+    kind: 'server',
+    status,
+    restart: 'permanent',
+    restarts: 1,
+    failures: 1,
+  });
+  const crash = (name: string, at: number) =>
+    ({ n: at, at, child: name, reason: torn, outcome: 'restarted' }) as const;
+  const supervisor = office({
+    strategy: 'rest_for_one',
+    children: [child('ledger', 'backing_off'), child('mailer', 'restarting'), child('clerk', 'stopped')],
+    history: [crash('ledger', NOW - 100), crash('mailer', NOW - 9_000)],
+  });
+  const told = only(incidentsOf({ ...quiet, supervisors: [supervisor] }));
+  expect(told).toMatchObject({
+    path: 'shop/office/ledger',
+    affects: ['shop/office/mailer', 'shop/office/clerk'],
+  });
+});
