@@ -144,10 +144,8 @@ const main = async (): Promise<never> => {
       for (const [name, count] of Object.entries(report.sometimes))
         reached[name] = (reached[name] ?? 0) + count;
     for (const [name, count] of Object.entries(reached)) sometimes[`${scenario.name}: ${name}`] = count;
-    const ownRuns = own.reduce((sum, report) => sum + report.runs, 0);
-    missing.push(
-      ...neverReached({ runs: ownRuns, sometimes: reached }).map((name) => `${scenario.name}: ${name}`),
-    );
+    if (own.length > 0)
+      missing.push(...neverReached({ runs, sometimes: reached }).map((name) => `${scenario.name}: ${name}`));
   }
   const failures = reports.flatMap((report) => report.failures);
   for (const failure of failures.slice(0, 5)) showFailure(failure);

@@ -183,9 +183,8 @@ export interface Host {
   /** Milliseconds since the Unix epoch; may jump. For people and logs only, never for deciding. */
   wall(): number;
   /**
-   * Runs `fire` once, `delayMs` from now or later; of equal instants, the first set fires first, but nothing may
-   * depend on that: a simulated host tries the other orders. Any delay is good, `Infinity` never fires. `fire` must
-   * not throw.
+   * Runs `fire` once, `delayMs` from now or later; of those set at one instant for one instant, the first set fires
+   * first. Any delay is good, `Infinity` never fires. `fire` must not throw.
    */
   timer(delayMs: number, label: string, fire: () => void, options?: TimerOptions): Timer;
   /** Runs `run` soon, before any I/O; in the order of asking. `run` must not throw. */

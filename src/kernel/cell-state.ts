@@ -191,6 +191,14 @@ export abstract class CellState implements Runnable {
     if (value !== undefined || this.#seldom !== undefined) this.seldom.abortInit = value;
   }
 
+  get overtaken(): boolean {
+    return this.#seldom?.overtaken ?? false;
+  }
+
+  set overtaken(value: boolean) {
+    if (value !== false || this.#seldom !== undefined) this.seldom.overtaken = value;
+  }
+
   get initAborted(): boolean {
     return this.#seldom?.initAborted ?? false;
   }

@@ -62,9 +62,15 @@ export class Cell extends RunningCell {
     this.control(() => this.init());
   }
 
+  /** An end overtakes an init that has not begun: that never does. */
+  controlEnd(run: Run): void {
+    if (this.phase === STARTING && this.turn === 0) this.overtaken = true;
+    this.control(run);
+  }
+
   /** Ends it at once; what is below it has until `until` where it ends in order. */
   kill(until = NO_DEADLINE): void {
-    this.control(() => {
+    this.controlEnd(() => {
       this.hasten('killed', until);
       this.end('killed');
     });
@@ -72,13 +78,13 @@ export class Cell extends RunningCell {
 
   /** An exit signal that ends it at once, without `terminate`. */
   exit(reason: ExitReason): void {
-    this.control(() => this.end(reason));
+    this.controlEnd(() => this.end(reason));
   }
 
   /** The orderly stop: handler settles, `shutdown`, `terminate`, all until `deadline`; then it is killed. */
   stop(reason: ExitReason, deadline: number): void {
     if (this.fenced) this.hasten(reason, deadline);
-    else this.control(() => this.beginStop(reason, deadline));
+    else this.controlEnd(() => this.beginStop(reason, deadline));
   }
 
   /** Less time, also for those below it for whom it waits where it has ended itself. */
@@ -128,7 +134,7 @@ export class Cell extends RunningCell {
   }
 
   init(): void {
-    if (this.phase !== STARTING) return;
+    if (this.phase !== STARTING || this.overtaken) return;
     const { logic, input, initTimeoutMs } = this.place.spec;
     this.busy = true;
     this.turn += 1;

@@ -22,6 +22,8 @@ export class Seldom {
   stopDeadline = NO_DEADLINE;
   /** A stop was asked for from outside: whoever did it decides what comes after. */
   toldToStop = false;
+  /** It was told to end before its init had begun: that never does. */
+  overtaken = false;
   suspended = false;
   /** A stop was asked for while a handler ran; it goes on when that settles. */
   pendingStop = false;

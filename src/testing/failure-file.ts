@@ -10,7 +10,7 @@ import { fits, integer, listOf, refuse, refuseWith, resolveOptions, text } from 
 import type { RunCase, RunOutcome } from './simulation.ts';
 
 /** The kit's own version: it changes where cases no longer mean the same. */
-export const KIT = 1;
+export const KIT = 2;
 
 /** Where failures are written, unless a campaign says otherwise. */
 export const FAILURE_DIRECTORY = '.sim-failures';

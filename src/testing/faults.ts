@@ -27,6 +27,8 @@ export const FAULT_POINTS = Object.freeze({
     { kind: 'late', value: 2 },
     { kind: 'late', value: 40 },
   ],
+  /** The loop is held when it should have fired a timer, ms: all that has become due meanwhile fires together. */
+  'host.stall': [{ kind: 'held', value: 120 }],
   /** The command cannot be started. */
   'process.spawn': [{ kind: 'ENOENT' }],
   /** It exits before it has said anything, or never says anything. */

@@ -71,6 +71,8 @@ export {
   type Check,
   type Command,
   type Draw,
+  type Lean,
+  type Pace,
   type RunCase,
   type RunOutcome,
   runCase,

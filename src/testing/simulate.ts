@@ -7,7 +7,7 @@
  */
 import { createError } from '../base/errors.ts';
 import { fits, flag, fn, integer, oneOf, resolveOptions, text } from '../base/options.ts';
-import { createRandom, type Random } from '../base/random.ts';
+import { createRandom } from '../base/random.ts';
 import {
   describeFailure,
   FAILURE_DIRECTORY,
@@ -16,15 +16,9 @@ import {
   writeFailure,
 } from './failure-file.ts';
 import { placeDoors } from './leak-guard.ts';
+import { drawCase, drawLeaning } from './leaning.ts';
 import { shrinkCase } from './shrink.ts';
-import {
-  MAX_COMMANDS,
-  PACE_COUNT,
-  type RunCase,
-  type RunOutcome,
-  runCase,
-  type Scenario,
-} from './simulation.ts';
+import { type RunCase, type RunOutcome, runCase, type Scenario } from './simulation.ts';
 import { decideBy, nextCombination, STRATEGIES, type StrategyName } from './strategies.ts';
 
 /** Options of {@link simulate}. */
@@ -67,11 +61,8 @@ export interface FailedRun extends FailureFile {
 
 /** From so many runs on, a *sometimes* that was never reached is a failure. */
 export const SOMETIMES_FROM_RUNS = 1_000;
-const CONFIG_SIZE = 24;
 /** Failures of one campaign that are shrunk and written; more are counted only. */
 const FAILURES_SHRUNK = 3;
-const BYTE = 256;
-const ARGUMENTS = 65_536;
 /** Spreads the numbers of runs over the seeds of their randomness. */
 const SPREAD = 0x9e3779b1;
 
@@ -97,22 +88,6 @@ const DEFAULTS = {
   directory: FAILURE_DIRECTORY as string | false,
   replayLine: (file: string) => `simulate(scenario, { replay: '${file}' })`,
   collects: false,
-};
-
-const generate = (
-  { maxCommands = MAX_COMMANDS }: { readonly maxCommands?: number },
-  random: Random,
-): RunCase => {
-  const count = random.below(maxCommands + 1);
-  return {
-    seed: random.below(ARGUMENTS),
-    config: Array.from({ length: CONFIG_SIZE }, () => random.below(BYTE)),
-    commands: Array.from(
-      { length: count },
-      () => [random.below(BYTE), random.below(ARGUMENTS), random.below(PACE_COUNT)] as const,
-    ),
-    choices: [],
-  };
 };
 
 /** Without the zeros at its end, which mean nothing. */
@@ -152,9 +127,11 @@ class Campaign<W> {
   async #one(number: number): Promise<void> {
     const { seed, repeatOneIn } = this.#options;
     const random = createRandom(Math.imul(number + 1, SPREAD) ^ seed);
-    const generated = generate(this.#scenario, random);
+    const leaning = drawLeaning(this.#scenario, random, number);
+    const generated = drawCase(this.#scenario, leaning, random);
     const strategy = this.#options.strategy ?? STRATEGIES[number % STRATEGIES.length] ?? 'uniform';
-    const outcome = await runCase(this.#scenario, generated, { decide: decideBy(strategy, random) });
+    const decide = decideBy(strategy, random, leaning);
+    const outcome = await runCase(this.#scenario, generated, { decide });
     for (const name of outcome.reached) this.#reached.set(name, (this.#reached.get(name) ?? 0) + 1);
     const repeats = repeatOneIn > 0 && number % repeatOneIn === 0;
     if (outcome.failure === undefined && !repeats) return;

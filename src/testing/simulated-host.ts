@@ -27,7 +27,8 @@ import {
 } from '../base/host.ts';
 import { flag, fn, integer, listOf, resolveOptions } from '../base/options.ts';
 import { createRandom, type Random } from '../base/random.ts';
-import { TimerWheel, type WheelTimer } from '../base/timer-wheel.ts';
+import { TimerWheel } from '../base/timer-wheel.ts';
+import { DueTimers } from './due-timers.ts';
 import { type Outside, SimulatedProcess } from './simulated-process.ts';
 import { SimulatedThread } from './simulated-thread.ts';
 import { createSimulatedTransport } from './simulated-transport.ts';
@@ -103,8 +104,6 @@ export type FaultPlan =
   | Readonly<Record<string, Fault>>
   | ((point: string, subject: string | undefined) => Fault | undefined);
 
-const fire = (timer: WheelTimer): void => timer.run();
-
 export class SimulatedHost implements Host, Outside {
   readonly random: Random;
   readonly transport: Transport;
@@ -130,6 +129,7 @@ export class SimulatedHost implements Host, Outside {
   readonly #stepLimit: number;
   readonly #decide: Decide | undefined;
   readonly #wheel = new TimerWheel();
+  readonly #due = new DueTimers();
   readonly #steps = new Deque<Ready>();
   readonly #arrivals = new Deque<Ready>();
   readonly #stallListeners = new Set<StallListener>();
@@ -183,7 +183,15 @@ export class SimulatedHost implements Host, Outside {
 
   timer(delayMs: number, label: string, run: () => void, options?: TimerOptions): Timer {
     const late = this.fault('timer.late', label)?.value ?? 0;
-    return this.#wheel.add(this.#now + delayMs + late, { label, run, held: options?.unref !== true });
+    const held = options?.unref !== true;
+    const timer = this.#wheel.add(this.#now + delayMs + late, { label, run, held });
+    this.#due.wasSet(timer, this.#now);
+    return {
+      cancel: () => {
+        timer.cancel();
+        this.#due.remove(timer);
+      },
+    };
   }
 
   step(label: string, run: () => void): void {
@@ -241,7 +249,7 @@ export class SimulatedHost implements Host, Outside {
 
   /** The timers that wait, earliest first: at the end of a test, nothing of what was stopped. */
   pendingTimers(): readonly PendingTimer[] {
-    return [...this.#wheel]
+    return [...this.#due, ...this.#wheel]
       .map(({ label, dueMs, held }) => ({ label, dueMs, unref: !held }))
       .sort((a, b) => a.dueMs - b.dueMs);
   }
@@ -296,19 +304,20 @@ export class SimulatedHost implements Host, Outside {
    * fires together.
    */
   stall(ms: number): Promise<void> {
-    return this.#drive('stall', async () => {
-      this.#now += ms;
-      this.#taken = 0;
+    return this.#drive('stall', () => this.#comeBack(this.#now + ms));
+  }
+
+  async #comeBack(atMs: number): Promise<void> {
+    this.#moveTo(atMs);
+    await this.#runSteps();
+    const lateMs = this.#now - this.#wheel.earliestDueMs();
+    if (lateMs > STALL_THRESHOLD_MS) {
+      for (const listener of [...this.#stallListeners]) listener(lateMs);
       await this.#runSteps();
-      const lateMs = this.#now - this.#wheel.earliestDueMs();
-      if (lateMs > STALL_THRESHOLD_MS) {
-        for (const listener of [...this.#stallListeners]) listener(lateMs);
-        await this.#runSteps();
-        for (let turn = this.#arrivals.size; turn > 0; turn--) await this.#runArrival();
-      }
-      this.#wheel.advanceTo(this.#now, fire);
-      await this.#settle();
-    });
+      for (let turn = this.#arrivals.size; turn > 0; turn--) await this.#runArrival();
+    }
+    this.#fireDue();
+    await this.#settle();
   }
 
   async #drive<T>(method: string, run: () => Promise<T>): Promise<T> {
@@ -352,8 +361,7 @@ export class SimulatedHost implements Host, Outside {
 
   /** Any may go next that is the first of its link. */
   #takeArrival(): Ready | undefined {
-    const decided = this.#decide !== undefined || this.decisions < this.#choices.length;
-    if (this.#arrivals.size < 2 || !decided) return this.#arrivals.shift();
+    if (this.#arrivals.size < 2 || !this.#deciding) return this.#arrivals.shift();
     const firsts: number[] = [];
     const links = new Set<object>();
     let index = 0;
@@ -370,14 +378,40 @@ export class SimulatedHost implements Host, Outside {
   async #nextInstant(target: number): Promise<boolean> {
     const next = this.#wheel.nextDueMs();
     if (next > target) return false;
-    this.#moveTo(Math.max(next, this.#now));
-    if (this.#wheel.advanceTo(this.#now, (timer) => this.#run(timer)) > 0) await this.#settle();
+    const stalledMs = this.fault('host.stall')?.value ?? 0;
+    if (stalledMs > 0) await this.#comeBack(Math.max(next, this.#now) + stalledMs);
+    else {
+      this.#moveTo(next);
+      if (this.#fireDue()) await this.#settle();
+    }
     return true;
   }
 
+  /** Never back: a stall may have taken it past where it was to go. */
   #moveTo(ms: number): void {
-    if (ms > this.#now) this.#taken = 0;
+    if (ms <= this.#now) return;
+    this.#taken = 0;
     this.#now = ms;
+  }
+
+  /** Whether there is anything to choose: past the end of the list all is first come, first served. */
+  get #deciding(): boolean {
+    return this.#decide !== undefined || this.decisions < this.#choices.length;
+  }
+
+  /** Fires what is due, earliest first. */
+  #fireDue(): boolean {
+    if (!this.#deciding) return this.#wheel.advanceTo(this.#now, (timer) => this.#run(timer)) > 0;
+    this.#wheel.advanceTo(this.#now, (timer) => void this.#due.add(timer));
+    const any = this.#due.size > 0;
+    while (this.#due.size > 0) {
+      const candidates = this.#due.candidates();
+      const chosen = candidates[this.choose(candidates.length, 'timer', (index) => candidates[index])];
+      if (chosen === undefined) break;
+      this.#due.remove(chosen);
+      this.#run(chosen);
+    }
+    return any;
   }
 
   #run(ready: { readonly label: string; readonly run: () => void }): void {

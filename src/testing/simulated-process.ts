@@ -46,8 +46,10 @@ export class SimulatedProcess implements ChildPort {
   readonly #outside: Outside;
   readonly #listeners: ProcessListeners;
   readonly #script: ProcessScript;
-  /** What it would have done while it was stopped. */
+  /** What it would have done while it was stopped, or hung. */
   #held: (() => void)[] | undefined;
+  #stopped = false;
+  #hung = false;
   #exiting = false;
   /** What it had printed and nobody has read yet is lost with it. */
   #lost = false;
@@ -68,9 +70,9 @@ export class SimulatedProcess implements ChildPort {
     return Buffer.concat(this.written).toString('utf8');
   }
 
-  /** Whether SIGSTOP holds it. */
+  /** Whether SIGSTOP holds it. One that merely hangs runs, as far as its system can tell. */
   get stopped(): boolean {
-    return this.#held !== undefined;
+    return this.#stopped;
   }
 
   get bufferedBytes(): number {
@@ -99,7 +101,7 @@ export class SimulatedProcess implements ChildPort {
     if (this.end !== undefined || this.pid === undefined) return false;
     this.signals.push({ signal, group });
     if (signal === 'SIGKILL') this.#exit({ code: null, signal });
-    else if (signal === 'SIGSTOP') this.#held ??= [];
+    else if (signal === 'SIGSTOP') this.#stop();
     else if (signal === 'SIGCONT') this.#continue();
     else this.#outside.arrive(this.signals, 'process.signal', () => this.#live(() => this.#catch(signal)));
     return true;
@@ -155,7 +157,15 @@ export class SimulatedProcess implements ChildPort {
   /** What befalls it as its host planned: an early exit, one in the middle of a frame, or that it hangs from now on. */
   #beFaulty(kind: string | undefined): void {
     if (kind === 'early_exit' || kind === 'exit_mid_frame') this.#exit({ code: 1, signal: null });
-    else if (kind === 'hang') this.#held ??= [];
+    else if (kind === 'hang') {
+      this.#hung = true;
+      this.#held ??= [];
+    }
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#held ??= [];
   }
 
   #catch(signal: Signal): void {
@@ -172,6 +182,8 @@ export class SimulatedProcess implements ChildPort {
   }
 
   #continue(): void {
+    this.#stopped = false;
+    if (this.#hung) return;
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const act of held) this.#live(act);

@@ -52,6 +52,18 @@ export type Command<W> = (world: W, draw: Draw, stage: Stage) => unknown;
 /** A property: what is wrong, or nothing. */
 export type Check<W> = (world: W, stage: Stage) => string | undefined;
 
+/** How the time goes on after a command: until all is settled, not at all, by so many ms, or by a stall of 120 ms. */
+export type Pace = 'settled' | 'at_once' | 'stall' | 1 | 7 | 45 | 300 | 2_500 | 12_000;
+
+/** Towards what some runs lean, so that they get where others hardly ever do. What is left out is drawn as ever. */
+export interface Lean {
+  /** The only commands, and how often each is drawn. */
+  readonly commands?: Readonly<Record<string, number>>;
+  readonly paces?: readonly Pace[];
+  /** The only faults, by point: of so many chances of it one is taken. */
+  readonly faults?: Readonly<Record<string, number>>;
+}
+
 /** What is simulated. */
 export interface Scenario<W> {
   readonly name: string;
@@ -60,6 +72,8 @@ export interface Scenario<W> {
   readonly commands: Readonly<Record<string, Command<W>>>;
   /** How often a command is drawn, beside 1 for each other. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** One run in two leans to one of these, in turn, and is not short. Default: none does. */
+  readonly leans?: readonly Lean[];
   /** Default: none. */
   readonly faults?: FaultTable;
   /** Hold after every step. */
@@ -105,20 +119,26 @@ const STEP_LIMIT = 20_000;
 /** How long a world may take to be set up, simulated ms. */
 const SET_UP_MS = 120_000;
 
-/** How the time goes on after a command. The first is the plainest. */
-const PACES: readonly ((host: SimulatedHost) => Promise<void> | undefined)[] = [
-  (host) => host.settle(),
-  () => undefined,
-  () => undefined,
-  (host) => host.advance(1),
-  (host) => host.advance(7),
-  (host) => host.advance(45),
-  (host) => host.advance(300),
-  (host) => host.advance(2_500),
-  (host) => host.advance(12_000),
-  (host) => host.stall(120),
+/** The first is the plainest; that time stands still is as likely as two others. */
+export const PACES: readonly Pace[] = [
+  'settled',
+  'at_once',
+  'at_once',
+  1,
+  7,
+  45,
+  300,
+  2_500,
+  12_000,
+  'stall',
 ];
-export const PACE_COUNT = PACES.length;
+const STALL_MS = 120;
+
+const goOn = (host: SimulatedHost, pace: Pace | undefined): Promise<void> | undefined => {
+  if (pace === undefined || pace === 'at_once') return undefined;
+  if (pace === 'settled') return host.settle();
+  return pace === 'stall' ? host.stall(STALL_MS) : host.advance(pace);
+};
 
 /** Ends a run from within. */
 class Violation extends Error {
@@ -173,11 +193,15 @@ const drawFrom = (argument: number): Draw => {
   };
 };
 
-/** The commands by the numbers that stand for them: each as often as it weighs. */
-const commandTable = <W>({ commands, weights }: Scenario<W>): readonly (readonly [string, Command<W>])[] =>
-  Object.entries(commands).flatMap(([name, command]) =>
-    Array.from({ length: weights?.[name] ?? 1 }, () => [name, command] as const),
-  );
+/** The names of the commands by the numbers that stand for them: each as often as it weighs. */
+export const commandNames = ({
+  commands,
+  weights,
+}: {
+  readonly commands: object;
+  readonly weights?: Readonly<Record<string, number>>;
+}): readonly string[] =>
+  Object.keys(commands).flatMap((name) => Array.from({ length: weights?.[name] ?? 1 }, () => name));
 
 class Run<W> {
   readonly #scenario: Scenario<W>;
@@ -233,15 +257,16 @@ class Run<W> {
   }
 
   async #command(): Promise<void> {
-    const table = commandTable(this.#scenario);
+    const names = commandNames(this.#scenario);
     for (const [which, argument, pace] of this.#case.commands) {
-      const [name, command] = table[which % table.length] ?? [];
+      const name = names[which % names.length];
+      const command = this.#scenario.commands[name ?? ''];
       if (name === undefined || command === undefined) return;
       this.#commands.push(name);
       this.#host.trace.note('command', name, argument);
       const result = command(this.#theWorld, drawFrom(argument), this.#stage);
       settled(result).catch(() => undefined);
-      await PACES[pace % PACES.length]?.(this.#host);
+      await goOn(this.#host, PACES[pace % PACES.length]);
       this.#check();
     }
   }

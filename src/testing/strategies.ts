@@ -6,20 +6,19 @@
  */
 import type { Random } from '../base/random.ts';
 import { FAULT_LABEL } from './faults.ts';
+import type { Leaning } from './leaning.ts';
 import type { Decide } from './simulated-host.ts';
 
 export type StrategyName = 'uniform' | 'pct' | 'mostly_fifo';
 export const STRATEGIES: readonly StrategyName[] = ['mostly_fifo', 'uniform', 'pct'];
 
 /** What a schedule's decisions are labelled; all others are the scenario's own, or faults. */
-const SCHEDULES: ReadonlySet<string> = new Set(['actor', 'arrival']);
+const SCHEDULES: ReadonlySet<string> = new Set(['actor', 'arrival', 'timer']);
 /** One decision in so many is out of order, where most are in order. */
 const PERTURBED_ONE_IN = 12;
 /** How many decisions a run is taken to have, when change points are strewn over it. */
 const EXPECTED_DECISIONS = 120;
 const MOST_CHANGE_POINTS = 4;
-/** Of so many chances of a fault one is taken, in a run that has faults. */
-const FAULT_RARITIES = [6, 25, 100, 400];
 
 /** Priorities of PCT: the highest goes first, and at a change point whoever would go falls behind all others. */
 class Priorities {
@@ -69,14 +68,18 @@ const scheduleBy = (strategy: StrategyName, random: Random): Decide => {
   return (ready, _label, who) => (who === undefined ? random.below(ready) : priorities.choose(ready, who));
 };
 
-/** Decisions of one run. Faults are rare, and some runs have none. */
-export const decideBy = (strategy: StrategyName, random: Random): Decide => {
+/** Decisions of one run. Faults are as rare as it leans to. */
+export const decideBy = (
+  strategy: StrategyName,
+  random: Random,
+  { rarity }: Pick<Leaning, 'rarity'>,
+): Decide => {
   const schedule = scheduleBy(strategy, random);
-  const rarity = FAULT_RARITIES[random.below(FAULT_RARITIES.length + 1)];
   return (ready, label, who) => {
     if (SCHEDULES.has(label)) return schedule(ready, label, who);
     if (!label.startsWith(FAULT_LABEL)) return random.below(ready);
-    return rarity !== undefined && random.below(rarity) === 0 ? random.below(ready) : 0;
+    const oneIn = rarity(label);
+    return oneIn !== undefined && random.below(oneIn) === 0 ? random.below(ready) : 0;
   };
 };
 

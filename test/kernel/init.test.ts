@@ -53,6 +53,24 @@ describe('init', () => {
     }
   });
 
+  it.each(['shutdown', 'kill'] as const)(
+    'does not begin once its actor was told to end (%s)',
+    async (how) => {
+      const rig = createRig();
+      let begun = 0;
+      const spec = part('a', () => {
+        begun += 1;
+        return {};
+      });
+      const started = watch(rig.system.start(spec));
+      if (how === 'kill') rig.system.exit(rig.system.get(spec), 'kill');
+      else watch(rig.system.shutdown());
+      await rig.host.settle();
+      expect([begun, started.settled]).toEqual([0, true]);
+      expect(rig.told('actor.started')).toEqual([]);
+    },
+  );
+
   it('may stop itself, with any reason', async () => {
     const rig = createRig();
     const spec = part('a', (context) => {

@@ -286,7 +286,7 @@ export const hold: Scenario<Company> = {
       company.outcomes.push(follow(company.system.get(company.swarm).terminateChild(id)));
     },
     endBreaker: ({ system, root, outcomes }, draw) => {
-      if (draw(3) !== 0) return;
+      if (draw(2) !== 0) return;
       const handle = system.get(root);
       outcomes.push(follow(handle.terminateChild('upstream').then(() => handle.restartChild('upstream'))));
     },
@@ -296,6 +296,12 @@ export const hold: Scenario<Company> = {
       follow(system.shutdown());
     },
   },
+  leans: [
+    { commands: { trip: 4, crash: 4, endBreaker: 2 }, paces: ['settled', 'at_once', 1], faults: {} },
+    { commands: { trip: 6, crash: 6, reset: 1 }, paces: ['settled', 1, 7], faults: {} },
+    { commands: { trip: 3, crash: 4, stop: 2, terminateChild: 2 }, paces: ['settled', 1], faults: {} },
+    { commands: { trip: 2, startChild: 3 }, paces: ['settled', 300, 2_500], faults: {} },
+  ],
   always: {
     'every hold ends': (company) => company.overdue(),
   },

@@ -10,12 +10,13 @@ import { createSystem, type System } from '../../../src/kernel/system.ts';
 import { supervisor } from '../../../src/supervision/supervisor.ts';
 import { faultsAt } from '../../../src/testing/faults.ts';
 import type { Draw, Scenario, Stage } from '../../../src/testing/simulation.ts';
-import { follow, Living, leftOver, listen, type Outcome } from './ledger.ts';
+import { cellAt, follow, Living, leftOver, listen, type Outcome } from './ledger.ts';
 
 interface Peer {
   tell(message: object): unknown;
   call(message: object, options?: object): Promise<unknown>;
   readonly path: string;
+  ref(): { readonly incarnation: number } | undefined;
 }
 
 export interface Company {
@@ -26,6 +27,10 @@ export interface Company {
   readonly heard: Map<string, number>;
   /** Monitors that are set, and those that have told. */
   readonly monitors: Map<string, number>;
+  /** Incarnations that were told to end at once, and calls that were answered. */
+  readonly killed: Set<string>;
+  readonly answered: Set<number>;
+  readonly living: Living;
   sent: number;
 }
 
@@ -39,6 +44,8 @@ const peerOf = (id: string, world: { is?: Company }, stage: Stage): Spec<unknown
     const last = world.is?.heard.get(key) ?? -1;
     if (number <= last) stage.violated('mail keeps its order', `${key}: ${number} after ${last}`);
     world.is?.heard.set(key, number);
+    if (world.is?.killed.has(`${self.path}@${self.incarnation}`) === true)
+      stage.violated('orders overtake mail', `${key}: ${number} after it was killed`);
   };
   const fence = (context: ActorContext): void => {
     try {
@@ -65,6 +72,11 @@ const peerOf = (id: string, world: { is?: Company }, stage: Stage): Spec<unknown
         slow: async (_state, { number }: { number: number; from: string }) => {
           await new Promise<void>((resolve) => stage.host.timer(30, 'slow', resolve));
           return number;
+        },
+        last: (_state, { number }: { number: number; from: string }, context) => {
+          context.later().reply(number);
+          world.is?.answered.add(number);
+          throw new Error('its last words');
         },
       },
       cast: {
@@ -104,26 +116,39 @@ const setUp = async (stage: Stage): Promise<Company> => {
   const specs = Array.from({ length: PEERS }, (_, index) => peerOf(`p${index}`, world, stage));
   await system.start(supervisor('root', { children: specs, backoff: false, giveUp: 'never' }));
   const peers = specs.map((spec) => system.get(spec) as Peer);
-  world.is = { system, peers, asked: [], heard: new Map(), monitors: new Map(), sent: 0 };
+  world.is = {
+    system,
+    peers,
+    asked: [],
+    heard: new Map(),
+    monitors: new Map(),
+    killed: new Set(),
+    answered: new Set(),
+    living,
+    sent: 0,
+  };
   return world.is;
 };
 
 const pick = ({ peers }: Company, draw: Draw): Peer => peers[draw(PEERS)] as Peer;
 
 const call =
-  (type: 'ask' | 'slow') =>
+  (type: 'ask' | 'slow' | 'last') =>
   (world: Company, draw: Draw, stage: Stage): void => {
     const number = world.sent++;
     const peer = pick(world, draw);
     const timeoutMs = [5_000, 20][draw(2)] ?? 5_000;
     const whenDown = (['reject', 'wait'] as const)[draw(2)] ?? 'reject';
-    let settled = 0;
     const promise = peer.call({ type, number, from: 'outside' }, { timeoutMs, whenDown });
     const outcome = follow(promise, ({ value, error }) => {
-      settled += 1;
-      if (settled > 1) stage.violated('a call settles once', `${number}`);
-      if (error !== undefined) stage.reached(error.code ?? 'error');
-      else if (value !== number) stage.violated('the reply is to the call', `${number}: ${value}`);
+      if (error === undefined) {
+        if (value !== number) stage.violated('the reply is to the call', `${number}: ${value}`);
+        if (type === 'last') stage.reached('last words');
+        return;
+      }
+      stage.reached(error.code ?? 'error');
+      if (error.code !== 'ERR_CALL_TIMEOUT' && world.answered.has(number))
+        stage.violated('a reply beats the death', `${number}: ${error.code}`);
     });
     world.asked.push(outcome);
   };
@@ -132,7 +157,7 @@ export const kernel: Scenario<Company> = {
   name: 'kernel',
   setUp,
   faults: {
-    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late'),
+    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late', 'host.stall'),
     only: (subject, point) => !point.startsWith('actor.') || subject !== 'root',
   },
   maxCommands: 24,
@@ -145,17 +170,44 @@ export const kernel: Scenario<Company> = {
     },
     ask: call('ask'),
     slow: call('slow'),
+    last: call('last'),
     watch: (world, draw) => pick(world, draw).tell({ type: 'watch', peer: pick(world, draw) }),
     link: (world, draw) => pick(world, draw).tell({ type: 'link', peer: pick(world, draw) }),
     crash: (world, draw) => pick(world, draw).tell({ type: 'crash' }),
-    kill: (world, draw) => world.system.exit(pick(world, draw) as never, 'kill'),
+    kill: (world, draw) => {
+      const peer = pick(world, draw);
+      const incarnation = peer.ref()?.incarnation;
+      world.system.exit(peer as never, 'kill');
+      world.killed.add(`${peer.path}@${incarnation}`);
+    },
     suspend: (world, draw, stage) => {
       const peer = pick(world, draw) as never;
       world.system.suspend(peer);
       stage.host.timer(50, 'resume', () => world.system.resume(peer));
     },
   },
+  leans: [
+    { commands: { tell: 4, kill: 1 }, paces: ['at_once', 1], faults: {} },
+    { commands: { slow: 3, ask: 1, kill: 2 }, paces: ['at_once', 1, 7], faults: {} },
+    { commands: { ask: 6, slow: 1, suspend: 1 }, paces: ['at_once'], faults: {} },
+    { commands: { watch: 2, link: 2, crash: 2, kill: 1, last: 1 }, paces: ['settled', 1] },
+  ],
+  always: {
+    'a handle follows its place': ({ peers, living, system }) => {
+      for (const peer of peers) {
+        const seen = peer.ref()?.incarnation;
+        if (
+          cellAt(system, peer.path)?.status === 'running' &&
+          seen !== undefined &&
+          seen !== living.at(peer.path)
+        )
+          return `${peer.path}: ${seen}, ${living.at(peer.path)} lives`;
+      }
+      return undefined;
+    },
+  },
   sometimes: [
+    'last words',
     'info down',
     'info exit',
     'ERR_CALLEE_ENDED',

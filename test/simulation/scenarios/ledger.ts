@@ -57,8 +57,84 @@ export class Living {
     return this.#at.has(path);
   }
 
+  /** The incarnation that lives there. */
+  at(path: string): number | undefined {
+    return this.#at.get(path);
+  }
+
   get paths(): readonly string[] {
     return [...this.#at.keys()];
+  }
+}
+
+/**
+ * What a supervisor's restart limit has been spent on: failures that count for certain, and those that may count, because
+ * nobody outside can tell whether the supervisor came to see to them.
+ */
+export class Spent {
+  readonly intensity: number;
+  readonly #periodMs: number;
+  #certain: number[] = [];
+  #possible: number[] = [];
+
+  constructor(intensity: number, periodMs: number) {
+    this.intensity = intensity;
+    this.#periodMs = periodMs;
+  }
+
+  count(nowMs: number, certainly: boolean): void {
+    if (certainly) this.#certain.push(nowMs);
+    this.#possible.push(nowMs);
+  }
+
+  /** A supervisor of a new incarnation counts anew. */
+  clear(): void {
+    this.#certain = [];
+    this.#possible = [];
+  }
+
+  /** A restart at `nowMs` must have been within the limit. */
+  judgeRestart(nowMs: number, path: string, stage: Stage): void {
+    const used = this.#within(this.#certain, nowMs);
+    if (used === this.intensity) stage.reached('restarted at the limit');
+    if (used > this.intensity)
+      stage.violated('more failures than the limit escalate', `${path}: ${used} of ${this.intensity}`);
+  }
+
+  /** Who gives up at `nowMs` must have been past it. */
+  judgeEnd(nowMs: number, path: string, stage: Stage): void {
+    const used = this.#within(this.#possible, nowMs);
+    if (used <= this.intensity)
+      stage.violated('within the limit nobody gives up', `${path}: ${used} of ${this.intensity}`);
+  }
+
+  #within(times: readonly number[], nowMs: number): number {
+    return times.filter((time) => time >= nowMs - this.#periodMs).length;
+  }
+}
+
+/** What is acquired by an init and given back by a `terminate`: once each, also where the init came too late. */
+export class Acquired {
+  readonly #late = new Map<string, number>();
+  readonly #ended = new Map<string, number>();
+
+  /** An init has come through. `late`: after its time was up, or its actor told to stop. */
+  came(key: string, late: boolean, stage: Stage): void {
+    if (!late) return;
+    stage.reached('an init came too late');
+    this.#late.set(key, 0);
+  }
+
+  terminated(key: string, stage: Stage): void {
+    const times = (this.#ended.get(key) ?? 0) + 1;
+    this.#ended.set(key, times);
+    if (this.#late.has(key)) this.#late.set(key, times);
+    if (times > 1) stage.violated('terminate runs once', `${key}: ${times} times`);
+  }
+
+  /** The late ones that were not closed. */
+  get left(): readonly string[] {
+    return [...this.#late].filter(([, times]) => times !== 1).map(([key, times]) => `${key}: ${times}`);
   }
 }
 

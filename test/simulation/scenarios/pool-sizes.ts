@@ -263,6 +263,11 @@ export const poolSizes: Scenario<Changing> = {
       if (draw(5) === 0) drain(world, stage);
     },
   },
+  leans: [
+    { commands: { burst: 3, run: 2 }, paces: ['at_once', 1, 7], faults: {} },
+    { commands: { run: 4, replace: 2 }, paces: [7, 45, 2_500], faults: { 'worker.start': 1 } },
+    { commands: { run: 4, killWorker: 1, resize: 1 }, paces: [1, 45, 300], faults: {} },
+  ],
   always: {
     'never more workers than there may be': (world) => {
       const { length } = world.kind.live;

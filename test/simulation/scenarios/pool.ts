@@ -42,7 +42,7 @@ export interface Busy {
   poolCrashed: boolean;
 }
 
-const QUIET_MS = 120_000;
+const QUIET_MS = 60_000;
 const DRAIN_MS = 2_000;
 /** Cancelling, closing and killing after a drain's time is over, with lateness of timers. */
 const DRAIN_SLACK_MS = 1_500;
@@ -86,7 +86,9 @@ const setUp = async (stage: Stage): Promise<Busy> => {
     startTimeoutMs: 500,
     cancelGraceMs: 50,
     closeGraceMs: 50,
-    pingEveryMs: 2_000,
+    pingEveryMs: 2_500,
+    // Rarely, so that a quiet minute costs few instants.
+    lookEveryMs: 2_500,
     pingTimeoutMs: 300,
     pingMisses: 2,
     shutdownMs: 3_000,
@@ -183,6 +185,7 @@ export const poolAlone: Scenario<Busy> = {
       'worker.close',
       'worker.kill',
       'timer.late',
+      'host.stall',
       'mailbox.delay',
     ),
   },
@@ -219,7 +222,7 @@ export const poolAlone: Scenario<Busy> = {
       world.system.exit(world.handle, 'kill');
     },
     drain: (world, draw, stage) => {
-      if (draw(4) !== 0) return;
+      if (draw(3) !== 0) return;
       const { host } = stage;
       const began = host.monotonic();
       const crashed = world.poolCrashed;
@@ -237,11 +240,18 @@ export const poolAlone: Scenario<Busy> = {
       );
     },
     stop: ({ system }, draw, stage) => {
-      if (draw(6) !== 0) return;
+      if (draw(3) !== 0) return;
       stage.reached('stopped in the midst');
       follow(system.shutdown());
     },
   },
+  leans: [
+    { commands: { run: 3, killWorker: 4 }, paces: [7, 300], faults: { 'worker.start': 1 } },
+    { commands: { run: 4, abort: 2 }, paces: ['at_once'], faults: {} },
+    { commands: { run: 6, drain: 1 }, paces: ['at_once', 7] },
+    { commands: { run: 1 }, paces: [7, 300, 2_500], faults: { 'worker.job': 2 } },
+    { commands: { lease: 2, leasedRun: 3, release: 1, killWorker: 1 }, paces: ['settled', 7], faults: {} },
+  ],
   always: {
     'never more workers than places': ({ kind, size, poolCrashed }) => {
       // After a crash the dead may outlast the new for a moment; they have been sent SIGKILL.
@@ -267,7 +277,7 @@ export const poolAlone: Scenario<Busy> = {
     'the pool crashed',
     'drained',
     'stopped in the midst',
-  ].filter((name) => name !== 'a reply was dropped'),
+  ],
   heal: async (world, stage) => {
     const { system, asked, leases, handle } = world;
     for (const lease of leases) lease.release();

@@ -23,7 +23,7 @@ export interface Works {
 
 const LIMITS = { maxFrameBytes: 1_000_000, maxDepth: 100 };
 const SIZE = 2;
-const QUIET_MS = 120_000;
+const QUIET_MS = 60_000;
 
 interface Parental {
   readonly kind: string;
@@ -82,6 +82,9 @@ const setUp = async (stage: Stage): Promise<Works> => {
     cancelGraceMs: 40,
     closeGraceMs: 40,
     pingTimeoutMs: 200,
+    pingEveryMs: 2_500,
+    // Rarely, so that a quiet minute costs few instants.
+    lookEveryMs: 2_500,
     replaceBackoff: { baseMs: 20, maxMs: 300 },
     shutdownMs: 3_000,
   });
@@ -105,6 +108,7 @@ export const processWorkers: Scenario<Works> = {
       'process.signal',
       'process.exit',
       'timer.late',
+      'host.stall',
     ),
   },
   maxCommands: 16,
@@ -132,6 +136,12 @@ export const processWorkers: Scenario<Works> = {
       if (draw(3) === 0) system.exit(handle, 'kill');
     },
   },
+  leans: [
+    { commands: { run: 1 }, paces: ['settled', 7, 45], faults: { 'process.output': 3 } },
+    { commands: { run: 1 }, paces: [300, 2_500], faults: { 'process.output': 3 } },
+    { commands: { run: 6, signal: 1 }, paces: [1, 7, 300], faults: { 'process.signal': 2 } },
+    { commands: { run: 6, killPool: 1 }, faults: { 'process.start': 3, 'process.exit': 2 } },
+  ],
   always: {
     'no process is left to itself': (world) => {
       const kept = alive(world).filter(({ signals }) => !signals.some(({ signal }) => signal === 'SIGKILL'));

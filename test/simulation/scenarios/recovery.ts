@@ -23,10 +23,10 @@ export interface Mending {
   readonly handle: RecoveryHandle;
   readonly reported: Reported[];
   readonly active: Map<string, { readonly recovery: string; readonly since: number }>;
-  /** Reports that came while a recovery of their subject was under way, since it began. */
-  readonly coalesced: Map<string, number>;
-  /** Recoveries begun for each subject, and reports that may begin one. */
-  readonly begun: Map<string, number>;
+  /** Subjects for which a recovery may begin: those reported, and not recovered since; many reports are one reason. */
+  readonly due: Set<string>;
+  /** Recoveries during which their orchestrator was ended. */
+  readonly shaken: Set<string>;
   readonly keys: Map<string, Set<string>>;
 }
 
@@ -93,19 +93,24 @@ const setUp = async (stage: Stage): Promise<Mending> => {
       active.set(subject, { recovery: id, since: other?.since ?? stage.host.monotonic() });
       stage.reached(`remedy ${remedy}`);
       if (ended.has(id)) stage.violated('what has ended stays so', `${subject}: ${id} began again`);
-      if (world.is !== undefined && !resumed) count(world.is, subject, stage);
+      if (!resumed && world.is?.due.delete(subject) === false)
+        stage.violated('reports that came meanwhile begin one recovery', subject);
     },
     'recovery.ended': ({ subject, recovery: id, outcome, durationMs }) => {
       if (active.get(subject)?.recovery !== id)
         stage.violated('what ends had begun, once', `${subject} ${id}`);
       active.delete(subject);
       ended.add(id);
+      if (world.is?.shaken.has(id) === true) stage.reached('ended after a crash');
       stage.reached(outcome);
       if (!ENDS.has(outcome)) stage.violated('ends are three', outcome);
       if (durationMs > BUDGET_MS + GRACE_MS)
         stage.violated('ends within its budget', `${id}: ${durationMs} ms`);
     },
-    'recovery.coalesced': () => stage.reached('coalesced'),
+    'recovery.coalesced': ({ subject }) => {
+      stage.reached('coalesced');
+      world.is?.due.add(subject);
+    },
     'recovery.refused': () => stage.reached('refused'),
   });
   const root = supervisor('root', { children: [spec], backoff: false, giveUp: 'never' });
@@ -115,20 +120,11 @@ const setUp = async (stage: Stage): Promise<Mending> => {
     handle: system.get(spec),
     reported: [],
     active,
-    coalesced: new Map(),
-    begun: new Map(),
+    due: new Set(),
+    shaken: new Set(),
     keys: new Map(),
   };
   return world.is;
-};
-
-/** Every report may begin one recovery, and those that come while one is under way begin at most one more together. */
-const count = ({ begun, reported }: Mending, subject: string, stage: Stage): void => {
-  const recoveries = (begun.get(subject) ?? 0) + 1;
-  begun.set(subject, recoveries);
-  const reports = reported.filter((report) => report.subject === subject).length;
-  if (recoveries > reports + 1)
-    stage.violated('no recovery without a report', `${subject}: ${recoveries} of ${reports} reports`);
 };
 
 const report = (world: Mending, draw: Draw, stage: Stage): void => {
@@ -136,6 +132,7 @@ const report = (world: Mending, draw: Draw, stage: Stage): void => {
   const code = CODES[draw(CODES.length)] ?? 'EWHATEVER';
   const severity = (['minor', 'major', 'critical'] as const)[draw(3)] ?? 'minor';
   const { host } = stage;
+  world.due.add(subject);
   const { done } = world.handle.report(Object.assign(new Error(code), { code }), { subject, severity });
   const outcome = follow(done, ({ status, value }) => {
     const told = value as RecoveryOutcome;
@@ -151,7 +148,7 @@ export const recoveryAlone: Scenario<Mending> = {
   name: 'recovery',
   setUp,
   faults: {
-    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late'),
+    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late', 'host.stall'),
     only: (subject, point) => !point.startsWith('actor.') || subject !== 'root',
   },
   maxCommands: 16,
@@ -163,18 +160,24 @@ export const recoveryAlone: Scenario<Mending> = {
       if (target === undefined) return;
       if (handle.cancel(target.recovery)) stage.reached('cancelled by order');
     },
-    crash: ({ system, handle }, draw, stage) => {
+    crash: ({ system, handle, active, shaken }, draw, stage) => {
+      for (const { recovery: id } of active.values()) shaken.add(id);
       stage.reached('the orchestrator crashed');
       if (draw(2) === 0) system.exit(handle, 'kill');
       else system.end(handle, { error: new Error('planted') });
     },
     stop: ({ system }, draw, stage) => {
-      if (draw(6) !== 0) return;
+      if (draw(3) !== 0) return;
       stage.reached('stopped in the midst');
       follow(system.shutdown());
     },
   },
+  leans: [
+    { commands: { report: 3, cancel: 2 }, paces: ['at_once', 7, 45] },
+    { commands: { report: 4, crash: 1 }, paces: ['at_once', 7, 45] },
+  ],
   sometimes: [
+    'ended after a crash',
     'recovered',
     'gave_up',
     'cancelled',
@@ -189,11 +192,12 @@ export const recoveryAlone: Scenario<Mending> = {
     'stopped in the midst',
     'cancelled by order',
   ],
-  heal: async ({ system, handle, active }, stage) => {
+  heal: async ({ system, handle, active, due }, stage) => {
     const rest = (ms: number) => new Promise<void>((resolve) => stage.host.timer(ms, 'rest', resolve));
     await rest(QUIET_MS);
     if (active.size > 0) stage.violated('every recovery ends', [...active.keys()].join());
     if (handle.ref() !== undefined) {
+      due.add('app/last');
       const { done } = handle.report(Object.assign(new Error('last'), { code: 'ECONNREFUSED' }), {
         subject: 'app/last',
       });

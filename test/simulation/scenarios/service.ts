@@ -4,23 +4,17 @@
  */
 import { type Application, application, type StopReport } from '../../../src/application/application.ts';
 import { resource } from '../../../src/application/resource.ts';
-import { actor } from '../../../src/kernel/actor.ts';
-import { server } from '../../../src/kernel/server.ts';
 import type { Spec } from '../../../src/kernel/spec.ts';
-import { recovery } from '../../../src/recovery/recovery.ts';
-import { circuitBreaker } from '../../../src/resilience/circuit-breaker-spec.ts';
-import { supervisor } from '../../../src/supervision/supervisor.ts';
 import { faultsAt } from '../../../src/testing/faults.ts';
 import { type ScriptedKind, scriptedWorkers } from '../../../src/testing/scripted-worker.ts';
 import type { Draw, Scenario, Stage } from '../../../src/testing/simulation.ts';
-import { pool } from '../../../src/work/pool.ts';
 import { follow, Living, leftOver, listen, type Outcome } from './ledger.ts';
+import { OPEN_MS, specsOf } from './shop.ts';
 
 const DEADLINE_MS = 8_000;
 /** Late timers and a stall, beyond the deadline. */
 const SLACK_MS = 400;
-const OPEN_MS = 1_000;
-const QUIET_MS = 90_000;
+const QUIET_MS = 60_000;
 const RESOURCES = ['database', 'http'] as const;
 
 /** What stands, and in what order it was opened and closed. */
@@ -30,94 +24,43 @@ class Ledger {
   readonly closed = new Map<string, number>();
 }
 
-const specsOf = (kind: ScriptedKind, stage: Stage, log: { sick: boolean }) => {
-  const jobs = pool('jobs', {
-    worker: kind,
-    size: 2,
-    jobTimeoutMs: 600,
-    startTimeoutMs: 400,
-    cancelGraceMs: 40,
-    closeGraceMs: 40,
-    shutdownMs: 2_000,
-    crashLoop: { crashes: 4 },
-    replaceBackoff: { baseMs: 20, maxMs: 300 },
-  });
-  const gate = circuitBreaker('gate', {
-    openMs: OPEN_MS,
-    window: { kind: 'consecutive', failures: 2 },
-    watchdogMs: 900,
-  });
-  const mend = recovery('mend', {
-    playbook: [{ subjects: '**', retry: () => 'well', failover: { other: () => 'well' } }],
-    retryBackoff: { baseMs: 30, maxMs: 200 },
-    shutdownMs: 1_000,
-  });
-  const front = actor(
-    'front',
-    server({
-      init: () => ({ asked: 0 }),
-      call: {
-        ask: (state, _message: unknown, context) => {
-          state.asked += 1;
-          const answer = context.get(gate).execute(async () => {
-            if (log.sick) throw new Error('upstream sick');
-            return await context.get(jobs).run('price', {});
-          });
-          const request = context.later();
-          return answer.then(
-            (value) => request.reply(value),
-            (error: unknown) => request.refuse(error),
-          );
-        },
-      },
-      cast: {
-        crash: () => {
-          throw new Error('told to');
-        },
-      },
-      terminate: async () => {
-        if (stage.choose(10, 'slow terminate') === 9)
-          await new Promise<void>((resolve) => stage.host.timer(12_000, 'slow terminate', resolve));
-      },
-    }),
-    { shutdownMs: 500 },
-  );
-  const tree = supervisor('shop', {
-    strategy: (['rest_for_one', 'one_for_one', 'one_for_all'] as const)[stage.option(3)] ?? 'rest_for_one',
-    intensity: [20, 3, 1][stage.option(3)] ?? 20,
-    periodMs: 5_000,
-    backoff: false,
-    children: [gate, jobs, mend, front] as readonly Spec<unknown>[],
-  });
-  return { jobs, gate, mend, front, tree };
-};
-
 export interface Service {
   readonly specs: ReturnType<typeof specsOf>;
   readonly kind: ScriptedKind;
   readonly ledger: Ledger;
   readonly upstream: { sick: boolean };
   readonly asked: Outcome[];
+  /** Resources whose opening was broken off, and came through all the same. */
+  readonly late: Set<string>;
   readonly living: Living;
   readonly recovering: Map<string, string>;
   readonly reports: Set<StopReport>;
   app: Application | undefined;
+  /** The same from the moment at which a resource sees it: it boots. */
+  booting: Application | undefined;
   boot: Outcome;
   stopBegan: number | undefined;
   rootGaveUp: boolean;
 }
 
-const resourcesOf = (world: Pick<Service, 'ledger'>, tree: Spec<unknown>, stage: Stage) => {
+const resourcesOf = (world: Service, tree: Spec<unknown>, stage: Stage) => {
   const { ledger } = world;
   const wait = (label: string, ms: number) =>
     new Promise<void>((resolve) => stage.host.timer(ms, label, resolve));
   const made = (id: (typeof RESOURCES)[number], needs: readonly string[]) => ({
-    open: async ({ app }: { readonly app: Application }) => {
+    open: async ({ app, signal }: { readonly app: Application; readonly signal: AbortSignal }) => {
+      if (world.booting === undefined) {
+        world.booting = app;
+        hear(world, app, stage);
+        void app.stopped.then((report) => stopped(world, report, stage));
+      }
       for (const needed of needs)
         if (!ledger.open.has(needed)) stage.violated('opened after what it needs', `${id} before ${needed}`);
-      const fate = stage.choose(40, `open ${id}`);
-      if (fate === 39) throw new Error(`no ${id}`);
-      if (fate === 38) await wait(`slow ${id}`, 3_000);
+      const fate = stage.choose(24, `open ${id}`);
+      if (fate === 23) throw new Error(`no ${id}`);
+      if (fate === 22) await wait(`slow ${id}`, 3_000);
+      if (fate > 16 && fate < 22) await wait(`slow ${id}`, 400);
+      if (signal.aborted) world.late.add(id);
       ledger.open.add(id);
       ledger.opened.set(id, (ledger.opened.get(id) ?? 0) + 1);
       return app;
@@ -126,6 +69,7 @@ const resourcesOf = (world: Pick<Service, 'ledger'>, tree: Spec<unknown>, stage:
       if (stage.choose(8, `drain ${id}`) === 7) await wait(`slow drain ${id}`, 20_000);
     },
     close: async (app: Application) => {
+      if (world.late.has(id)) stage.reached('a late open was closed');
       if (id === 'database' && app.system.tree().length > 0)
         stage.violated('dependants close first', 'the database before the tree');
       ledger.closed.set(id, (ledger.closed.get(id) ?? 0) + 1);
@@ -168,10 +112,12 @@ const setUp = (stage: Stage): Service => {
     ledger: new Ledger(),
     upstream,
     asked: [],
+    late: new Set(),
     living: new Living(),
     recovering: new Map(),
     reports: new Set(),
     app: undefined,
+    booting: undefined,
     boot: { status: 'pending' },
     stopBegan: undefined,
     rootGaveUp: false,
@@ -185,13 +131,9 @@ const setUp = (stage: Stage): Service => {
   world.boot = follow(
     spec.start().then((app) => {
       world.app = app;
-      hear(world, app, stage);
-      void app.stopped.then((report) => stopped(world, report, stage));
     }),
-    ({ status, error }) => {
+    ({ status }) => {
       if (status === 'rejected') stage.reached('did not start');
-      if (status === 'rejected' && error?.code !== 'ERR_APP_START')
-        stage.violated('a failed boot says so', `${error}`);
     },
   );
   return world;
@@ -240,9 +182,9 @@ const ask = (world: Service, stage: Stage): void => {
 };
 
 const stop = (world: Service, stage: Stage): void => {
-  const { app } = world;
+  const app = world.app ?? world.booting;
   if (app === undefined) return;
-  stage.reached('stopped in the midst');
+  stage.reached(world.boot.status === 'pending' ? 'stopped while it booted' : 'stopped in the midst');
   for (const end of [app.stop(), app.stop({ error: new Error('again') })])
     void end.then((report) => stopped(world, report, stage));
 };
@@ -256,6 +198,7 @@ export const service: Scenario<Service> = {
       'actor.after',
       'mailbox.delay',
       'timer.late',
+      'host.stall',
       'worker.start',
       'worker.job',
       'worker.close',
@@ -291,9 +234,33 @@ export const service: Scenario<Service> = {
       asked.push(follow(app.get(specs.mend).handle(Object.assign(new Error(code), { code }), { subject })));
     },
     stop: (world, draw: Draw, stage) => {
-      if (draw(5) === 0) stop(world, stage);
+      if (draw(3) === 0) stop(world, stage);
+    },
+    session: ({ app, specs, asked }, draw, stage) => {
+      if (app === undefined) return;
+      const sessions = app.get(specs.sessions);
+      const key = ['x', 'y', 'z'][draw(3)] ?? 'x';
+      const began = (): void => stage.reached('a session began');
+      if (draw(3) === 0) asked.push(follow(sessions.terminateChild(key)));
+      else
+        asked.push(
+          follow(sessions.startChild(key), ({ status }) => (status === 'fulfilled' ? began() : undefined)),
+        );
+    },
+    crashClerk: ({ app, specs }, draw) =>
+      app?.get(specs.clerks[draw(2)] ?? specs.clerks[0]).tell({ type: 'crash' }),
+    killSession: ({ app, specs }, draw) => {
+      const child = app?.get(specs.sessions).child(['x', 'y', 'z'][draw(3)] ?? 'x');
+      if (app !== undefined && child !== undefined) app.system.exit(child as never, 'kill');
     },
   },
+  leans: [
+    { commands: { ask: 3, sicken: 1, heal: 1, burst: 1 }, paces: [1, 45, 300, 2_500] },
+    { commands: { stop: 2, ask: 2 }, paces: ['at_once', 1, 45] },
+    { commands: { ask: 4, crash: 3 }, paces: ['at_once', 1], faults: {} },
+    { commands: { kill: 2, ask: 4, crash: 1 }, paces: ['at_once', 1, 45], faults: {} },
+    { commands: { session: 4, crashClerk: 2, killSession: 2, stop: 1 }, paces: [1, 7, 300] },
+  ],
   always: {
     'closed what was opened': ({ ledger }) =>
       RESOURCES.some((id) => (ledger.closed.get(id) ?? 0) > (ledger.opened.get(id) ?? 0))
@@ -311,6 +278,9 @@ export const service: Scenario<Service> = {
     'survivors are named',
     'the root gave up',
     'did not start',
+    'stopped while it booted',
+    'a late open was closed',
+    'a session began',
     'asked: ERR_BREAKER_OPEN',
     'asked: ERR_CALLEE_ENDED',
   ],
@@ -322,7 +292,10 @@ export const service: Scenario<Service> = {
     if (boot.status === 'pending') stage.violated('a boot settles', 'it does not');
     if (asked.some(({ status }) => status === 'pending'))
       stage.violated('every call settles', 'one does not');
-    if (app === undefined) return;
+    if (app === undefined) {
+      await rest(30_000);
+      return;
+    }
     if (world.reports.size === 0 && !world.rootGaveUp) {
       let served = false;
       for (let round = 0; round < 10 && !served; round++) {
@@ -343,6 +316,7 @@ export const service: Scenario<Service> = {
       const wrong = RESOURCES.filter((id) => ledger.opened.get(id) !== ledger.closed.get(id));
       return wrong.length === 0 ? undefined : wrong.join();
     },
-    'nothing is left': ({ app }, stage) => (app === undefined ? undefined : leftOver(app.system, stage)),
+    'nothing is left': ({ booting }, stage) =>
+      booting === undefined ? undefined : leftOver(booting.system, stage),
   },
 };

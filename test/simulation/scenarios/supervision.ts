@@ -4,162 +4,18 @@
  */
 
 import { actor } from '../../../src/kernel/actor.ts';
-import type { ActorContext } from '../../../src/kernel/logic.ts';
-import { type ExitReason, isClean } from '../../../src/kernel/reason.ts';
+import type { ExitReason } from '../../../src/kernel/reason.ts';
 import { server } from '../../../src/kernel/server.ts';
 import type { Spec } from '../../../src/kernel/spec.ts';
-import { createSystem, type System } from '../../../src/kernel/system.ts';
+import { createSystem } from '../../../src/kernel/system.ts';
 import { type SupervisorOptions, supervisor } from '../../../src/supervision/supervisor.ts';
 import type { SupervisorHandle } from '../../../src/supervision/supervisor-handle.ts';
 import { faultsAt } from '../../../src/testing/faults.ts';
 import type { Draw, Scenario, Stage } from '../../../src/testing/simulation.ts';
-import { cellAt, follow, Living, leftOver, listen, type Outcome } from './ledger.ts';
+import { follow, leftOver, listen, type Outcome, Spent } from './ledger.ts';
+import { type Group, HANG_MS, RESTARTS, STRATEGIES, Trees } from './trees.ts';
 
-const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const;
-const RESTARTS = ['permanent', 'transient', 'temporary'] as const;
-const HANG_MS = 700;
 const QUIET_MS = 200_000;
-/** How long a supervisor may be at other work before it sees to a failed start. */
-const RETRY_MS = 3_000;
-
-interface Group {
-  readonly path: string;
-  readonly strategy: (typeof STRATEGIES)[number];
-  readonly intensity: number;
-  readonly periodMs: number;
-  readonly children: readonly string[];
-  /** When failures were detected that count for certain, and those that may count. */
-  readonly certain: number[];
-  readonly possible: number[];
-  /** Children whose end by order was asked for from outside. */
-  readonly ordered: Set<string>;
-  gaveUp: boolean;
-}
-
-export class Trees {
-  readonly system: System;
-  readonly stage: Stage;
-  readonly living = new Living();
-  readonly groups = new Map<string, Group>();
-  readonly workers: Spec<unknown>[] = [];
-  readonly supervisors: Spec<SupervisorHandle>[] = [];
-  readonly restarts = new Map<string, string>();
-  readonly outcomes: Outcome[] = [];
-  /** Incarnations that a group restart must have ended. */
-  readonly doomed = new Map<string, string>();
-  /** What stood under a supervisor when it was seen to stop. */
-  readonly #stopping = new Map<string, ReadonlyMap<string, number | undefined>>();
-  /** When a sibling last failed whose failure concerns this child, and when the child was started. */
-  readonly failedBeside = new Map<string, number>();
-  readonly startedAt = new Map<string, number>();
-  root: Spec<SupervisorHandle> | undefined;
-  ends: string[] = [];
-  stopAsked = false;
-
-  constructor(system: System, stage: Stage) {
-    this.system = system;
-    this.stage = stage;
-  }
-
-  /** What a child does when it is started; 0 is to start well. */
-  async init(context: ActorContext): Promise<object> {
-    const { path, self } = context;
-    const parent = path.slice(0, path.lastIndexOf('/'));
-    this.#judgeStart(path, parent, self.incarnation);
-    const drawn = this.stage.choose(12, 'init');
-    if (drawn === 11) throw new Error('no start');
-    if (drawn === 10)
-      await new Promise<void>((resolve) => this.stage.host.timer(HANG_MS, 'slow init', resolve));
-    if (drawn === 9) await null;
-    return {};
-  }
-
-  #judgeStart(path: string, parent: string, incarnation: number): void {
-    const group = this.groups.get(parent);
-    for (const sibling of group?.children ?? []) {
-      const cell = cellAt(this.system, sibling);
-      if (sibling !== path && cell?.starting === true && cell.ref.incarnation < incarnation)
-        this.stage.violated('starts are serial', `${path} starts while ${sibling} does`);
-    }
-    const before = this.#stopping.get(parent);
-    if (before !== undefined && before.get(path) !== incarnation)
-      this.stage.violated('no start after stop began', `${path} starts though ${parent} stops`);
-  }
-
-  /** Remembers who stood under a supervisor when it began to stop. */
-  watch(): void {
-    for (const [path, group] of this.groups) {
-      const stops = cellAt(this.system, path)?.status === 'stopping';
-      if (!stops) this.#stopping.delete(path);
-      else if (!this.#stopping.has(path)) {
-        const now = group.children.map(
-          (child) => [child, cellAt(this.system, child)?.ref.incarnation] as const,
-        );
-        this.#stopping.set(path, new Map(now));
-        if (group.children.some((child) => cellAt(this.system, child) === undefined))
-          this.stage.reached('stopped while a child was down');
-      }
-    }
-  }
-
-  childEnded(parent: string, child: string, reason: ExitReason): void {
-    const group = this.groups.get(parent);
-    const path = `${parent}/${child}`;
-    if (group === undefined) return;
-    const type = this.restarts.get(path);
-    if (type === 'temporary' || (type === 'transient' && isClean(reason))) return;
-    const now = this.stage.host.monotonic();
-    group.certain.push(now);
-    group.possible.push(now);
-    const at = group.children.indexOf(path);
-    const touched =
-      group.strategy === 'one_for_all' ? 0 : group.strategy === 'rest_for_one' ? at : group.children.length;
-    for (const [index, sibling] of group.children.entries()) {
-      if (index < touched || sibling === path) continue;
-      const cell = cellAt(this.system, sibling);
-      if (cell !== undefined) this.doomed.set(`${sibling}@${cell.ref.incarnation}`, path);
-      this.failedBeside.set(sibling, now);
-    }
-  }
-
-  failedAmong(parent: string, path: string): void {
-    const group = this.groups.get(parent);
-    const from = group?.strategy === 'one_for_all' ? 0 : (group?.children.indexOf(path) ?? 0);
-    if (group === undefined || group.strategy === 'one_for_one') return;
-    for (const sibling of group.children.slice(from))
-      if (sibling !== path) this.failedBeside.set(sibling, this.stage.host.monotonic());
-  }
-
-  /** A child that ended by order: somebody must have had reason to order it. */
-  judgeEnd(path: string, reason: ExitReason): void {
-    const parent = path.slice(0, path.lastIndexOf('/'));
-    const group = this.groups.get(parent);
-    const cell = cellAt(this.system, parent);
-    if (group === undefined || reason !== 'shutdown' || cell === undefined) return;
-    const excused =
-      group.gaveUp || this.#stopping.has(parent) || cell.status !== 'running' || group.ordered.has(path);
-    // A failed start is seen to behind what else was asked: by then the sibling may be another incarnation.
-    const failedAt = (this.failedBeside.get(path) ?? Number.NEGATIVE_INFINITY) + RETRY_MS;
-    if (!excused && failedAt < (this.startedAt.get(path) ?? 0))
-      this.stage.violated(
-        'restarts touch the right set',
-        `${path} was stopped by ${group.strategy} ${parent}`,
-      );
-  }
-
-  inWindow(times: readonly number[], { periodMs }: Group): number {
-    const now = this.stage.host.monotonic();
-    return times.filter((time) => time >= now - periodMs).length;
-  }
-
-  /** A supervisor of a new incarnation counts anew. */
-  anew(path: string): void {
-    const group = this.groups.get(path);
-    group?.certain.splice(0);
-    group?.possible.splice(0);
-    if (group !== undefined) group.gaveUp = false;
-  }
-}
 
 const workerOf = (trees: Trees, id: string, restart: (typeof RESTARTS)[number]): Spec<unknown> => {
   const { stage } = trees;
@@ -173,11 +29,13 @@ const workerOf = (trees: Trees, id: string, restart: (typeof RESTARTS)[number]):
           throw new Error('told to');
         },
         finish: (_state: object, _message: unknown, context) => context.stop(),
+        stopAll: () => void follow(trees.system.shutdown()),
         work: async () => {
           await new Promise<void>((resolve) => stage.host.timer(20, 'work', resolve));
         },
       },
-      terminate: async () => {
+      terminate: async (_state, _reason, { path, self }) => {
+        trees.acquired.terminated(`${path}@${self.incarnation}`, stage);
         if (stage.choose(8, 'terminate') === 7)
           await new Promise<void>((resolve) => stage.host.timer(HANG_MS, 'slow end', resolve));
       },
@@ -207,8 +65,8 @@ const growGroup = (
   };
   for (const child of children) trees.restarts.set(`${path}/${child.id}`, child.restart);
   const paths = children.map((child) => `${path}/${child.id}`);
-  const fresh = { certain: [], possible: [], ordered: new Set<string>(), gaveUp: false };
-  trees.groups.set(path, { path, strategy, intensity, periodMs, children: paths, ...fresh });
+  const fresh = { spent: new Spent(intensity, periodMs), ordered: new Set<string>(), gaveUp: false };
+  trees.groups.set(path, { path, strategy, children: paths, ...fresh });
   const id = path.slice(path.lastIndexOf('/') + 1);
   const spec = supervisor(id, options);
   trees.supervisors.push(spec);
@@ -228,6 +86,7 @@ const setUp = async (stage: Stage): Promise<Trees> => {
       living.ended(path, incarnation);
       trees.doomed.delete(`${path}@${incarnation}`);
       trees.ends.push(path);
+      for (const child of trees.groups.get(path)?.children ?? []) trees.down.delete(child);
       trees.judgeEnd(path, reason as ExitReason);
     },
     'actor.start_failed': ({ path, incarnation }) => void trees.doomed.delete(`${path}@${incarnation}`),
@@ -235,7 +94,7 @@ const setUp = async (stage: Stage): Promise<Trees> => {
       trees.childEnded(path, child, reason as ExitReason),
     'supervisor.child.start_failed': ({ path, child }) => {
       stage.reached('a start failed');
-      trees.groups.get(path)?.possible.push(stage.host.monotonic());
+      trees.groups.get(path)?.spent.count(stage.host.monotonic(), false);
       trees.failedAmong(path, `${path}/${child}`);
       if (trees.living.has(`${path}/${child}`)) stage.violated('a failed start leaves nothing', child);
     },
@@ -243,19 +102,14 @@ const setUp = async (stage: Stage): Promise<Trees> => {
       const group = trees.groups.get(path);
       if (group === undefined) return;
       stage.reached(`restarted ${group.strategy}`);
-      const used = trees.inWindow(group.certain, group);
-      if (used === group.intensity) stage.reached('restarted at the limit');
-      if (used > group.intensity)
-        stage.violated('more failures than the limit escalate', `${path}: ${used} of ${group.intensity}`);
+      group.spent.judgeRestart(stage.host.monotonic(), path, stage);
     },
     'supervisor.gave_up': ({ path }) => {
       const group = trees.groups.get(path);
       if (group === undefined) return;
       group.gaveUp = true;
       stage.reached(path === 'root' ? 'the root gave up' : 'a nested supervisor gave up');
-      const used = trees.inWindow(group.possible, group);
-      if (used <= group.intensity)
-        stage.violated('within the limit nobody gives up', `${path}: ${used} of ${group.intensity}`);
+      group.spent.judgeEnd(stage.host.monotonic(), path, stage);
     },
     'supervisor.child.backing_off': () => stage.reached('backed off'),
   });
@@ -273,15 +127,32 @@ const setUp = async (stage: Stage): Promise<Trees> => {
 
 const pick = <T>(list: readonly T[], draw: Draw): T => list[draw(list.length)] as T;
 
+/** An order about any child of any supervisor; or about one that waits to be started again. */
 const operate =
-  (name: 'terminateChild' | 'restartChild' | 'recycleChild') =>
-  ({ system, supervisors, groups, outcomes, stage }: Trees, draw: Draw): void => {
+  (name: 'terminateChild' | 'restartChild' | 'recycleChild', about: 'any' | 'waiting' = 'any') =>
+  (trees: Trees, draw: Draw): void => {
+    const { system, supervisors, groups, outcomes, stage, down, living } = trees;
     const handle = system.get(pick(supervisors, draw));
     const group = groups.get(handle.path);
-    const child = pick(group?.children ?? [], draw);
+    const waits = (child: string): boolean => living.has(handle.path) && !living.has(child);
+    const children = group?.children.filter((child) => about === 'any' || waits(child)) ?? [];
+    if (children.length === 0) return;
+    const child = pick(children, draw);
     group?.ordered.add(child);
     const id = child.slice(child.lastIndexOf('/') + 1);
-    outcomes.push(follow(handle[name](id), () => stage.reached(`${name} settled`)));
+    const asked = (trees.orders.get(child) ?? 0) + 1;
+    const incarnation = trees.living.at(handle.path);
+    trees.orders.set(child, asked);
+    down.delete(child);
+    const settled = ({ status }: Outcome): void => {
+      stage.reached(`${name} settled`);
+      // Whether a group's restart brings it back is OTP's matter; alone, only an order does.
+      const alone = group?.strategy === 'one_for_one' && trees.orders.get(child) === asked;
+      // Another incarnation of its supervisor starts all its children.
+      const same = trees.living.at(handle.path) === incarnation;
+      if (name === 'terminateChild' && status === 'fulfilled' && alone && same) down.add(child);
+    };
+    outcomes.push(follow(handle[name](id), settled));
   };
 
 const handleOf = (
@@ -300,7 +171,7 @@ export const supervision: Scenario<Trees> = {
   name: 'supervision',
   setUp,
   faults: {
-    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late'),
+    points: faultsAt('actor.before', 'actor.after', 'mailbox.delay', 'timer.late', 'host.stall'),
     only: (subject, point) => !point.startsWith('actor.') || !/(?:root|inner)$/.test(subject ?? ''),
   },
   weights: { crash: 4, kill: 2 },
@@ -329,7 +200,29 @@ export const supervision: Scenario<Trees> = {
       trees.stage.reached('stopped in the midst');
       for (let times = draw(2); times >= 0; times--) follow(trees.system.shutdown());
     },
+    /** The same one again and again, so that it has to wait. */
+    wear: ({ system, workers }) => {
+      try {
+        (system.get(workers[0] as Spec<unknown>) as { tell(message: object): unknown }).tell({
+          type: 'crash',
+        });
+      } catch {
+        // Forgotten already.
+      }
+    },
+    terminateWaiting: operate('terminateChild', 'waiting'),
+    stopFromInside: (trees, draw) => {
+      const told = draw(3) === 0 ? handleOf(trees, draw)?.tell({ type: 'stopAll' }) : undefined;
+      if (told === 'sent') trees.stage.reached('stopped from inside');
+    },
   },
+  leans: [
+    { commands: { crash: 4, kill: 1 }, paces: ['settled', 1, 7], faults: {} },
+    { commands: { crash: 1 }, paces: ['settled', 7], faults: {} },
+    { commands: { wear: 3, terminateWaiting: 2 }, paces: ['settled', 1], faults: {} },
+    { commands: { crash: 3, terminateWaiting: 4, stop: 1 }, paces: ['settled', 1, 7], faults: {} },
+    { commands: { stopFromInside: 1, crash: 1 }, faults: {} },
+  ],
   always: {
     'stops are watched': (trees) => void trees.watch(),
   },
@@ -347,6 +240,8 @@ export const supervision: Scenario<Trees> = {
     'terminateChild settled',
     'restartChild settled',
     'recycleChild settled',
+    'stopped from inside',
+    'an init came too late',
   ],
   heal: async (trees, stage) => {
     const { system, outcomes } = trees;
@@ -377,5 +272,8 @@ export const supervision: Scenario<Trees> = {
     const open = outcomes.filter(({ status }) => status === 'pending');
     if (open.length > 0) stage.violated('every operation settles', `${open.length} are pending`);
   },
-  converged: { 'nothing is left': ({ system }, stage) => leftOver(system, stage) },
+  converged: {
+    'what came too late is closed once': ({ acquired }) => acquired.left[0],
+    'nothing is left': ({ system }, stage) => leftOver(system, stage),
+  },
 };
