@@ -531,6 +531,12 @@ export const ERRORS = {
     '{where} has ended: {why}',
     'The reason of its signal; what was made for this client can stop.',
   ),
+  ERR_CONNECTION_PEER: entry(
+    'ConnectionError',
+    'not_started',
+    '{where} needs the package {package}, which is not there: npm install {package}',
+    'It is an optional peer dependency: install it beside troupe.',
+  ),
   ERR_CONNECTION_SOURCE: entry(
     'ConnectionError',
     'not_started',

@@ -342,7 +342,8 @@ export class ClientConnection implements Connection, LineListener, AbortListener
       perform: {
         refuse: () => this.#refuse(),
         flush: () => this.#flush(),
-        finishLine: () => this.#line.finish(this.#retryMs),
+        finishLine: () =>
+          this.#line.finish({ hasFailed: this.#end?.why === 'failed', retryMs: this.#retryMs }),
         cutLine: () => this.#cutLine(),
         cleanUp: () => void this.#runCleanUp(),
         conclude: () => this.#conclude(),
@@ -361,15 +362,18 @@ export class ClientConnection implements Connection, LineListener, AbortListener
     this.#abort.abort(createError('ERR_CONNECTION_ENDED', data, { stack: false, cause: error }));
   }
 
-  #allow(delayMs: number, label: string): void {
+  #allow(delayMs: number, label: string, overdue?: () => void): void {
     this.#step?.cancel();
-    this.#step = this.#host.timer(delayMs, `${this.where} ${label}`, () =>
-      this.#life.send({ type: 'time.up' }),
-    );
+    this.#step = this.#host.timer(delayMs, `${this.where} ${label}`, () => {
+      overdue?.();
+      this.#life.send({ type: 'time.up' });
+    });
   }
 
   #flush(): void {
-    this.#allow(remainingMs(this.#host.monotonic(), this.#deadline), 'flush');
+    this.#allow(remainingMs(this.#host.monotonic(), this.#deadline), 'flush', () => {
+      this.#isCut = true;
+    });
     this.#isFlushing = true;
     this.#outgoing.flush();
     this.#written();

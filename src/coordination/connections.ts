@@ -11,6 +11,13 @@ import { EventStream } from '../base/telemetry.ts';
 import type { ClientConnection, ConnectionClosed, ConnectionReport } from './connection.ts';
 import { type ConnectionLimits, LIMIT_FIELDS } from './connection-options.ts';
 import { openStream, type SseOptions, type SseRequest, type SseResponse, type SseStream } from './sse.ts';
+import {
+  openWebSocket,
+  type UpgradeRequest,
+  type UpgradeSocket,
+  type WebSocketConnection,
+  type WebSocketOptions,
+} from './web-socket.ts';
 
 export interface ConnectionsOptions extends ConnectionLimits {
   /** Names it in errors and events. Default `'connections'`. */
@@ -65,6 +72,18 @@ export interface Connections {
    * @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
    */
   sse(request: SseRequest, response: SseResponse, options?: RegisteredSseOptions): SseStream | undefined;
+  /**
+   * Takes over a request to upgrade to a WebSocket; `undefined`: it was answered 403 (a page of another site), 503 (it drains or is full), or
+   * was no handshake.
+   *
+   * @throws ERR_CONNECTION_PEER where the package `ws` is not installed; ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+   */
+  webSocket(
+    request: UpgradeRequest,
+    socket: UpgradeSocket,
+    head: Uint8Array,
+    options?: RegisteredWebSocketOptions,
+  ): Promise<WebSocketConnection | undefined>;
   /** Ends all in order and lets nobody in from now on. Once; all callers get the same report. */
   drain(options?: DrainConnectionsOptions): Promise<DrainReport>;
   report(): ConnectionsReport;
@@ -72,6 +91,7 @@ export interface Connections {
 }
 
 export type RegisteredSseOptions = Omit<SseOptions, 'host' | 'events'>;
+export type RegisteredWebSocketOptions = Omit<WebSocketOptions, 'host' | 'events'>;
 
 export const CONNECTIONS_DEFAULTS = Object.freeze({
   name: 'connections',
@@ -105,12 +125,15 @@ export class ConnectionRegistry implements Connections {
   readonly #limits: ConnectionLimits;
   readonly #maxConnections: number;
   readonly #retryMs: number;
+  readonly #loadPeer: ((name: string) => Promise<unknown>) | undefined;
   readonly #open = new Map<string, ClientConnection>();
   #opened = 0;
   #refused = 0;
   #drained: Promise<DrainReport> | undefined;
 
-  constructor(options: ConnectionsOptions = {}) {
+  /** `loadPeer`: for tests. */
+  constructor(options: ConnectionsOptions = {}, loadPeer?: (name: string) => Promise<unknown>) {
+    this.#loadPeer = loadPeer;
     const resolved = resolveOptions('createConnections', options, FIELDS, CONNECTIONS_DEFAULTS);
     const { name, maxConnections, retryMs, host = realHost(), events, owner, ...limits } = resolved;
     this.name = name;
@@ -141,6 +164,25 @@ export class ConnectionRegistry implements Connections {
     });
     this.add(stream as SseStream & ClientConnection);
     return stream;
+  }
+
+  webSocket(
+    request: UpgradeRequest,
+    socket: UpgradeSocket,
+    head: Uint8Array,
+    options: RegisteredWebSocketOptions = {},
+  ): Promise<WebSocketConnection | undefined> {
+    return openWebSocket(
+      { request, socket, head },
+      {
+        where: this.name,
+        options: this.with(options),
+        refusal: () => this.refusal(),
+        opened: (connection) => this.add(connection),
+        left: this.left,
+        ...(this.#loadPeer === undefined ? {} : { load: this.#loadPeer }),
+      },
+    );
   }
 
   /** Why nobody new gets in now, if so, and when to try again; counted and told. */

@@ -31,6 +31,7 @@ export {
   type DrainConnectionsOptions,
   type DrainReport,
   type RegisteredSseOptions,
+  type RegisteredWebSocketOptions,
 } from './connections.ts';
 export {
   type Context,
@@ -79,6 +80,7 @@ export {
   type HealthView,
 } from './health-monitor.ts';
 export { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
+export type { ClientMessage } from './inbox.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';
@@ -112,4 +114,10 @@ export type { SseEvent } from './sse-frame.ts';
 export type { BusEvent, BusOverflow, DeliveryContext, DropWhy, SubscriptionReport } from './subscription.ts';
 export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
 export type { Matching } from './topic.ts';
+export type {
+  UpgradeRequest,
+  UpgradeSocket,
+  WebSocketConnection,
+  WebSocketOptions,
+} from './web-socket.ts';
 export { withScope } from './with-scope.ts';

@@ -11,10 +11,17 @@ export interface Line {
   readonly pending: number;
   /** Grows with whatever the client takes. */
   readonly taken: number;
-  /** Tells the client that this was all, and when it should come back, ms. The line is over when the client has it. */
-  finish(retryMs: number | undefined): void;
+  /** Tells the client that this was all. The line is over when the client has that. */
+  finish(ending: Ending): void;
   /** It is over now. */
   cut(): void;
+}
+
+/** What a client can be told of an orderly end. */
+export interface Ending {
+  readonly hasFailed: boolean;
+  /** When it should come back, ms. */
+  readonly retryMs: number | undefined;
 }
 
 /** What a line tells. */

@@ -3,20 +3,14 @@
  *
  * Invariant: a connection's (`connection.ts`); and nothing of what a client sends decides anything but where a feed goes on.
  */
-import { createError } from '../base/errors.ts';
 import { fits, object, resolveOptions } from '../base/options.ts';
-import {
-  ClientConnection,
-  type Connection,
-  type ConnectionClosed,
-  type ConnectionPlan,
-} from './connection.ts';
+import type { Connection, ConnectionClosed, ConnectionPlan } from './connection.ts';
 import { CONNECTION_DEFAULTS, CONNECTION_FIELDS, type ConnectionOptions } from './connection-options.ts';
 import type { EventFeed, Feed } from './feed.ts';
 import type { Frame } from './frame-queue.ts';
-import type { Line, LineListener } from './line.ts';
+import type { Ending, Line, LineListener } from './line.ts';
 import type { Sent } from './outgoing.ts';
-import { Producer, type Producing } from './producer.ts';
+import { SourceConnection } from './source-connection.ts';
 import { SSE_BEAT, type SseEvent, sseFrame, sseRetry } from './sse-frame.ts';
 
 /** What is needed of a request: node:http's has it. */
@@ -114,7 +108,7 @@ class ResponseLine implements Line {
     return this.#put(SSE_BEAT);
   }
 
-  finish(retryMs: number | undefined): void {
+  finish({ retryMs }: Ending): void {
     const hint = retryMs === undefined ? undefined : sseRetry(retryMs);
     if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.end(hint);
   }
@@ -137,9 +131,8 @@ class ResponseLine implements Line {
 const isTaken = ({ writableEnded, writableLength }: SseResponse): boolean =>
   writableEnded && writableLength === 0;
 
-class EventConnection extends ClientConnection implements SseStream, Producing<SseEvent> {
+class EventConnection extends SourceConnection<SseEvent> implements SseStream {
   readonly lastEventId: string | undefined;
-  #producer: Producer<SseEvent> | undefined;
 
   constructor(plan: ConnectionPlan, lastEventId: string | undefined) {
     super(plan);
@@ -150,33 +143,9 @@ class EventConnection extends ClientConnection implements SseStream, Producing<S
     return this.offer(sseFrame(this.where, event));
   }
 
-  sendAll(source: AsyncIterable<SseEvent> | Iterable<SseEvent>): Promise<ConnectionClosed> {
-    if (this.#producer !== undefined)
-      throw createError('ERR_CONNECTION_SOURCE', { where: this.where }, { stack: false });
-    const producer = new Producer(this, source);
-    this.#producer = producer;
-    this.cleanUpWith(() => producer.stop());
-    producer.pull();
-    return this.closed;
-  }
-
-  take(event: SseEvent): void {
-    this.send(event);
-  }
-
-  exhausted(): void {
-    void this.endInOrder('closed', undefined);
-  }
-
-  /** The one event says that it failed; what failed is for the log. */
-  failed(error: unknown): void {
+  /** It says that it failed; what failed is for the log. */
+  protected override tellFailure(): void {
     this.send({ event: FAILURE, data: { why: 'failed' } });
-    void this.endInOrder('failed', error);
-  }
-
-  protected override whenWritable(): void {
-    super.whenWritable();
-    this.#producer?.pull();
   }
 }
 
