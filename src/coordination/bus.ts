@@ -280,12 +280,18 @@ export class TopicBus implements SubscriptionHome {
     noteAmbient(event);
     const patience = options === undefined ? PATIENT : this.#patience(options);
     this.#counts.published += 1;
+    if (routes.length === 0) {
+      this.#counts.unheard += 1;
+      return undefined;
+    }
     const waits: Promise<void>[] = [];
+    // One for all of them: what they do with it is each one's own.
+    const queued = { event, atMs: this.host.monotonic() };
     let heard = false;
     for (const { subscriber, localOnly } of routes) {
       if (localOnly && event.origin === 'remote') continue;
       heard = true;
-      const room = subscriber.offer(event, patience);
+      const room = subscriber.offer(queued, patience);
       if (room !== undefined) waits.push(room);
     }
     if (!heard) this.#counts.unheard += 1;

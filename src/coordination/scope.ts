@@ -225,8 +225,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
 
   start<T>(name: string, work: TaskWork<T>, options?: TaskOptions): Task<T> {
     const { where } = this;
-    check(where, 'name', text, name);
-    check(where, 'work', fn(), work);
+    if (typeof name !== 'string' || name === '') check(where, 'name', text, name);
+    if (typeof work !== 'function') check(where, 'work', fn(), work);
     const asked =
       options === undefined ? TASK_DEFAULTS : resolveOptions(where, options, TASK_FIELDS, TASK_DEFAULTS);
     if (this.#closing !== undefined) {
@@ -350,7 +350,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
   }
 
   #rest(): void {
-    this.#numbers.clear();
+    if (this.#numbers.size > 0) this.#numbers.clear();
+    if (this.#idle.length === 0) return;
     const waiting = this.#idle;
     this.#idle = [];
     for (const resolve of waiting) resolve();

@@ -85,7 +85,8 @@ export interface SubscriptionPlan {
   readonly pulls: boolean;
 }
 
-interface Queued {
+/** An event that waits, and since when. */
+export interface Queued {
   readonly event: BusEvent;
   readonly atMs: number;
 }
@@ -149,11 +150,14 @@ export class Subscriber {
   #hanging = 0;
   /** How many events may be handed over. */
   #credit: number;
+  readonly #label: string;
+  readonly #pumps = (): void => this.#pump();
 
   constructor(home: SubscriptionHome, plan: SubscriptionPlan) {
     this.#home = home;
     this.plan = plan;
     this.#credit = plan.pulls ? 0 : Number.POSITIVE_INFINITY;
+    this.#label = `${home.where} to ${plan.name}`;
   }
 
   /** Asks for one more event. */
@@ -172,9 +176,10 @@ export class Subscriber {
   }
 
   /** Takes an event, or drops one, or returns the promise of room. */
-  offer(event: BusEvent, patience: Patience): void | Promise<void> {
+  offer(queued: Queued, patience: Patience): void | Promise<void> {
     if (this.#ended) return undefined;
     this.published += 1;
+    const { event } = queued;
     const { capacity, overflow } = this.plan;
     if (overflow === 'latest') this.#dropAll('full');
     else if (this.#queue.size >= capacity || this.#blocked.size > 0) {
@@ -186,7 +191,8 @@ export class Subscriber {
       const oldest = this.#queue.shift();
       if (oldest !== undefined) this.#drop(oldest.event, 'full');
     }
-    this.#enqueue(event);
+    this.#queue.push(queued);
+    this.#wake();
     return undefined;
   }
 
@@ -234,15 +240,10 @@ export class Subscriber {
     };
   }
 
-  #enqueue(event: BusEvent): void {
-    this.#queue.push({ event, atMs: this.#home.host.monotonic() });
-    this.#wake();
-  }
-
   #wake(): void {
     if (this.#busy || this.#credit === 0 || this.#queue.size === 0) return;
     this.#busy = true;
-    this.#home.host.step(`${this.#home.where} to ${this.plan.name}`, () => this.#pump());
+    this.#home.host.step(this.#label, this.#pumps);
   }
 
   #block(event: BusEvent, { deadline, signal }: Patience): void | Promise<void> {
@@ -300,7 +301,7 @@ export class Subscriber {
       this.#admit();
       if (this.#hand(next.event)) return;
     }
-    this.#home.host.yield(`${this.#home.where} to ${this.plan.name}`, () => this.#pump());
+    this.#home.host.yield(this.#label, this.#pumps);
   }
 
   /** `true`: it is not over yet, and the pump goes on when it is. */
@@ -327,7 +328,7 @@ export class Subscriber {
 
   #await(event: BusEvent, delivery: Delivery, outcome: PromiseLike<unknown>): void {
     const { timeoutMs } = this.plan;
-    const { host, where } = this.#home;
+    const { host } = this.#home;
     let late = false;
     this.#open.add(delivery);
     const timer =
@@ -335,7 +336,7 @@ export class Subscriber {
         ? undefined
         : host.timer(
             timeoutMs,
-            `${where} to ${this.plan.name}`,
+            this.#label,
             () => {
               late = true;
               this.#hung(event, delivery);

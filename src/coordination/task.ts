@@ -123,8 +123,6 @@ export class TaskRun implements Task<unknown>, TaskContext {
   get result(): Promise<unknown> {
     if (this.#result === undefined) {
       this.#result = withResolvers();
-      // Its scope has the error already.
-      this.#result.promise.catch(() => {});
       if (this.#value !== RESULT_PENDING) this.#settleResult();
     }
     return this.#result.promise;
@@ -206,8 +204,14 @@ export class TaskRun implements Task<unknown>, TaskContext {
   }
 
   #settleResult(): void {
-    if (this.#outcome === 'completed') this.#result?.resolve(this.#value);
-    else this.#result?.reject(this.#value);
+    const result = this.#result;
+    if (result === undefined) return;
+    if (this.#outcome === 'completed') result.resolve(this.#value);
+    else {
+      // Its scope has the error already.
+      result.promise.catch(() => {});
+      result.reject(this.#value);
+    }
   }
 }
 
