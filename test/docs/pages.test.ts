@@ -7,6 +7,11 @@ import { LATE_OPEN_MS } from '../../src/application/open-resources.ts';
 import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
 import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
 import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
+import { BUS_DEFAULTS } from '../../src/coordination/bus-options.ts';
+import { EVENT_BUS_DEFAULTS } from '../../src/coordination/bus-spec.ts';
+import { DEAD_LETTERS_DEFAULTS } from '../../src/coordination/dead-letters.ts';
+import { LOCKS_DEFAULTS } from '../../src/coordination/lock-options.ts';
+import { SCOPE_DEFAULTS } from '../../src/coordination/scope.ts';
 import { EXPLORER_DEFAULTS } from '../../src/explorer/explorer.ts';
 import { LIMITS as EXPLORER_LIMITS } from '../../src/explorer/protocol.ts';
 import { FACTS_KEPT } from '../../src/kernel/flight-recorder.ts';
@@ -193,6 +198,26 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'recovery `budgets.majorMs`': BUDGET_DEFAULTS.majorMs,
   'recovery `budgets.minorMs`': BUDGET_DEFAULTS.minorMs,
   'recovery `budgets.otherwiseMs`': BUDGET_DEFAULTS.otherwiseMs,
+  'locks `permits`': LOCKS_DEFAULTS.permits,
+  'locks `maxWaiting`': LOCKS_DEFAULTS.maxWaiting,
+  'locks `maxWaitMs`': LOCKS_DEFAULTS.maxWaitMs,
+  'locks `ttlMs`': LOCKS_DEFAULTS.ttlMs,
+  'locks `reentrant`': LOCKS_DEFAULTS.reentrant,
+  'bus `capacity`': BUS_DEFAULTS.capacity,
+  'bus `overflow`': BUS_DEFAULTS.overflow,
+  'bus `timeoutMs`': BUS_DEFAULTS.timeoutMs,
+  'bus `maxHanging`': BUS_DEFAULTS.maxHanging,
+  'bus `maxBlocked`': BUS_DEFAULTS.maxBlocked,
+  'bus `maxSubscriptions`': BUS_DEFAULTS.maxSubscriptions,
+  'event bus `drainMs`': EVENT_BUS_DEFAULTS.drainMs,
+  'scope `closeMs`': SCOPE_DEFAULTS.closeMs,
+  'scope `onFailure`': SCOPE_DEFAULTS.onFailure,
+  'scope `origins`': SCOPE_DEFAULTS.origins,
+  'dead letters `fsync`': DEAD_LETTERS_DEFAULTS.fsync,
+  'dead letters `segmentBytes`': DEAD_LETTERS_DEFAULTS.segmentBytes,
+  'dead letters `maxBytes`': DEAD_LETTERS_DEFAULTS.maxBytes,
+  'dead letters `overflow`': DEAD_LETTERS_DEFAULTS.overflow,
+  'dead letters `maxAgeMs`': DEAD_LETTERS_DEFAULTS.maxAgeMs,
   'application `deadlineMs`': APPLICATION_DEFAULTS.deadlineMs,
   'application `drainDelayMs`': APPLICATION_DEFAULTS.drainDelayMs,
   'an `open` that was broken off is awaited, ms': LATE_OPEN_MS,

@@ -48,6 +48,17 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
     /\[ 'done', 'ERR_LOAD_SHED', 'done', 'ERR_LOAD_SHED' \]\n$/,
   ],
+  '50-locks.mjs': [
+    /^written: by the first editor\nwritten: by who waited for it\nrefused: by the first editor, late\n0 keys held\n$/,
+  ],
+  '51-scopes.mjs': [
+    /^mirror: cleaned up\ndisk full\ncancelled 1 · still running: deaf\n/,
+    /started at 51-scopes\.mjs:\d+\nERR_SCOPE_CLOSED\n$/,
+  ],
+  '52-events.mjs': [
+    /^booked 1\nbooked 2\nbooked 3\norder\.\*,order\.paid · the one that hung is gone\nkept: 3\n/,
+    /sent 1\nsent 2\nsent 3\nreplayed: 3\n$/,
+  ],
   '32-pool.mjs': [
     /grown to 4 workers; the urgent one was early: true/,
     /ann has visited the same worker 4 times/,
