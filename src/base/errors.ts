@@ -651,6 +651,18 @@ export const ERRORS = {
     '{where}: they were disposed of',
     'Their owner has ended; nothing can be locked there any more.',
   ),
+  ERR_LEAK_FOUND: entry(
+    'ScopeError',
+    'unknown',
+    '{where} left {count} behind: {leaks}',
+    'Whoever made them has to end them; each names where it was made.',
+  ),
+  ERR_LEAK_THRESHOLD: entry(
+    'ScopeError',
+    'unknown',
+    '{where}: {what} is {value}, above {limit}',
+    'Something grows: the report of the audit names what lives, and what outlived its owner.',
+  ),
   ERR_OPERATION_LOG_FILE: entry(
     'ScopeError',
     'not_started',

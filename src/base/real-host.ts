@@ -43,6 +43,9 @@ const RESOLVED = Promise.resolve();
 /** Node's longest delay, ms: with more it would fire at once. What is further away is armed again. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** Marks the one real timer, for who looks at those of a process: it stands for all timers on the wheel. */
+export const HOST_ALARM = Symbol.for('troupe/host-alarm');
+
 export interface RealHostOptions {
   /** Seed of `random`, for a run that draws the same numbers again. Default: from the OS. */
   readonly seed?: number;
@@ -159,6 +162,7 @@ class RealHost implements Host {
     if (next === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(Math.max(1, Math.ceil(next - performance.now())), LONGEST_TIMEOUT_MS);
     this.#alarm = outsideAmbient(() => setTimeout(this.#ring, delay));
+    (this.#alarm as { [HOST_ALARM]?: true })[HOST_ALARM] = true;
     if (!this.#wheel.held) this.#alarm.unref();
   }
 

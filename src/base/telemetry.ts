@@ -141,6 +141,17 @@ export interface EventMap {
   };
   'task.straggler_ended': { path: string; task: string; runMs: number };
   'scope.closed': { path: string; stragglers: readonly string[]; durationMs: number };
+  /** Something outlived the owner that made it; told once. */
+  'leak.found': {
+    path: string;
+    kind: string;
+    name: string;
+    owner: string;
+    ageMs: number;
+    origin: string | undefined;
+  };
+  'leak.threshold_passed': { path: string; what: string; value: number; limit: number };
+  'leak.threshold_cleared': { path: string; what: string; value: number; limit: number };
   'operation.ended': { path: string; outcome: string; runMs: number; error: unknown };
   /** Its first line that could not be written; told once for its output, once for its file. */
   'operation.log_failed': { path: string; what: string; why: string };

@@ -81,6 +81,15 @@ export {
 } from './health-monitor.ts';
 export { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
 export type { ClientMessage } from './inbox.ts';
+export {
+  createLeakAudit,
+  type Leak,
+  type LeakAudit,
+  type LeakAuditOptions,
+  type LeakOwner,
+  type LeakReport,
+  type LeakThresholds,
+} from './leak-audit.ts';
 export type { LockLease } from './lock-lease.ts';
 export type { LockOptions, LocksOptions, LockWork } from './lock-options.ts';
 export type { ClaimReport, LocksReport } from './lock-report.ts';

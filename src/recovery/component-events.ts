@@ -19,6 +19,7 @@ interface Alarm {
 
 const BREAKER_HEALS: readonly EventType[] = ['breaker.closed'];
 const POOL_HEALS: readonly EventType[] = ['pool.restored'];
+const LEAK_HEALS: readonly EventType[] = ['leak.threshold_cleared'];
 const CHILD_HEALS: readonly EventType[] = ['supervisor.child.started'];
 
 /** Lets an orchestrator hear the events of its system. Returns the function that ends it. */
@@ -45,6 +46,10 @@ export const hear = (orchestrator: Orchestrator): (() => void) => {
       alarm(path, { error, heals: POOL_HEALS, ownWaitMs: facts.retryAfterMs });
     }),
     events.on('pool.restored', ({ path, type }) => orchestrator.heal(path, type)),
+    events.on('leak.threshold_passed', ({ path, ...facts }) =>
+      alarm(path, { error: createError('ERR_LEAK_THRESHOLD', { where: path, ...facts }), heals: LEAK_HEALS }),
+    ),
+    events.on('leak.threshold_cleared', ({ path, type }) => orchestrator.heal(path, type)),
     events.on('supervisor.gave_up', ({ path, child, restarts, periodMs, last }) =>
       alarm(path, {
         error: { gaveUp: { supervisor: path, child, restarts, periodMs, last } },

@@ -86,6 +86,9 @@ const LEVELS: Readonly<Record<EventType, Level>> = {
   'task.settled': 'debug',
   'task.straggler_ended': 'warn',
   'scope.closed': 'debug',
+  'leak.found': 'warn',
+  'leak.threshold_passed': 'error',
+  'leak.threshold_cleared': 'info',
   'operation.ended': 'debug',
   'operation.log_failed': 'warn',
   'bus.event.dropped': 'debug',
@@ -138,6 +141,7 @@ const LEVELS: Readonly<Record<EventType, Level>> = {
 /** The facts that may be written as they are: numbers, ids and words of troupe's own. */
 const ALLOWED: ReadonlySet<string> = new Set([
   'address',
+  'ageMs',
   'allowed',
   'attempt',
   'audit',
@@ -179,6 +183,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'name',
   'openMs',
   'option',
+  'origin',
   'outcome',
   'outer',
   'overdue',
@@ -209,6 +214,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'timeoutMs',
   'to',
   'used',
+  'value',
   'taintMs',
   'replaced',
   'waitedMs',

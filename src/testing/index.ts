@@ -20,6 +20,14 @@ export {
 } from './check-chart.ts';
 export { FAULT_POINTS, type FaultPoint, type FaultTable, faultsAt } from './faults.ts';
 export { type History, type OpenOperation, type Operation, recordHistory } from './history.ts';
+export {
+  describeLeak,
+  type FoundLeak,
+  findLeaks,
+  type LeakCheck,
+  type LeakCheckOptions,
+  withLeakCheck,
+} from './leak-check.ts';
 export { guardGlobals, type LeakGuard } from './leak-guard.ts';
 export {
   checkLinearizable,

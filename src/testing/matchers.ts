@@ -1,6 +1,7 @@
 /** Matchers for vitest and jest: `expect.extend(troupeMatchers)`. They import neither. */
 import { isTroupeError } from '../base/errors.ts';
 import type { System } from '../kernel/system.ts';
+import { describeLeak, findLeaks, type LeakCheck, type LeakCheckOptions } from './leak-check.ts';
 import type { PendingTimer } from './simulated-host.ts';
 
 interface Verdict {
@@ -33,6 +34,19 @@ export const troupeMatchers = {
       pass,
       'everything to have ended',
       `${started} started, ${ended} ended\n${received.drawTree()}`,
+    );
+  },
+
+  /** A function that leaves no timer, socket, process, thread, task or listener behind. Await it. */
+  async toLeaveNothing(
+    received: (check: LeakCheck) => unknown,
+    options?: LeakCheckOptions,
+  ): Promise<Verdict> {
+    const leaks = await findLeaks(received, options);
+    return verdict(
+      leaks.length === 0,
+      'nothing to be left behind',
+      leaks.map(describeLeak).join('; ') || 'nothing was',
     );
   },
 

@@ -1,4 +1,4 @@
-/** The guides of policies: their code compiles and runs, their pictures are the charts, and their words exist. */
+/** The guides of policies and of coordination: their code compiles and runs, their pictures are the charts, and their words exist. */
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,8 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { ILLUSTRATED, illustrated } from '../../scripts/print-charts.ts';
 import { ERRORS } from '../../src/base/errors.ts';
-import * as kit from '../../src/resilience/index.ts';
+import * as everything from '../../src/index.ts';
+import * as policies from '../../src/resilience/index.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -15,7 +16,9 @@ const guides = `${root}docs/guides/`;
 const read = (name: string): string => readFileSync(`${guides}${name}`, 'utf8');
 
 const POLICIES = readdirSync(`${guides}policies`).map((name) => `policies/${name}`);
-const PAGES = ['resilience.md', 'thresholds.md', 'from-opossum.md', 'from-cockatiel.md', ...POLICIES];
+const COORDINATION = ['context.md', 'leak-audit.md', 'streams.md', 'health-monitor.md'];
+const RESILIENCE = ['resilience.md', 'thresholds.md', 'from-opossum.md', 'from-cockatiel.md', ...POLICIES];
+const PAGES = [...RESILIENCE, ...COORDINATION];
 
 /** The TypeScript blocks of a page. */
 const blocksOf = (page: string): readonly string[] =>
@@ -39,9 +42,9 @@ describe('the code of the guides', () => {
       // Blocks are read, not built on.
       noUnusedLocals: false,
       paths: {
-        // Of troupe they use what the table of errors gives.
-        troupe: [`${root}src/recovery/index.ts`],
+        troupe: [`${root}src/index.ts`],
         'troupe/resilience': [`${root}src/resilience/index.ts`],
+        'troupe/testing': [`${root}src/testing/index.ts`],
       },
     };
     const host = ts.createCompilerHost(options);
@@ -99,9 +102,11 @@ describe('the words of the guides', () => {
       .replace(/^\|[^|]*\|/gm, page.startsWith('from-') ? '|' : '$&')
       .replace(/^ *\/\/.*$/gm, '');
     const named = [...ours.matchAll(/\b(create[A-Z]\w+)\b/g)].map(([name]) => name);
+    const kit = COORDINATION.includes(page) ? everything : policies;
     for (const name of named) expect(kit, name).toHaveProperty(name);
     for (const [code] of ours.matchAll(/\bERR_[A-Z_]+\b/g)) expect(ERRORS, code).toHaveProperty(code);
-    const events = /`((?:breaker|limit|retry|hedge|timeout|fallback|chaos|concurrency|policy)\.[a-z_]+)`/g;
+    const events =
+      /`((?:breaker|limit|retry|hedge|timeout|fallback|chaos|concurrency|policy|operation|leak)\.[a-z_]+)`/g;
     for (const [, event = ''] of ours.matchAll(events)) expect(vocabulary, event).toContain(`'${event}': {`);
   });
 
@@ -114,7 +119,9 @@ describe('the words of the guides', () => {
 
   it('there is a page for each kind of policy', () => {
     const kinds = new Set(
-      kit.SENSIBLE_ORDER.map((kind) => kind.replaceAll('_', '-').replace(/^breaker$/, 'circuit-breaker')),
+      policies.SENSIBLE_ORDER.map((kind) =>
+        kind.replaceAll('_', '-').replace(/^breaker$/, 'circuit-breaker'),
+      ),
     );
     for (const kind of kinds) expect(POLICIES).toContain(`policies/${kind}.md`);
   });
@@ -136,7 +143,7 @@ describe('the words of the guides', () => {
     for (const [, words = ''] of recommended) {
       const literal = words.startsWith('{') ? `{ window: ${words} }` : `{ ${words} }`;
       const options = Function(`return (${literal});`)() as object;
-      expect(kit.createCircuitBreaker(options).inspect().state).toBe('closed');
+      expect(policies.createCircuitBreaker(options).inspect().state).toBe('closed');
     }
   });
 
@@ -146,7 +153,7 @@ describe('the words of the guides', () => {
       .replace(/\s*\([^)]*\)/g, '')
       .split(',')
       .map((word) => word.trim().replace('single-flight', 'single_flight').replaceAll(/\s+/g, '_'));
-    expect(kinds).toEqual(kit.SENSIBLE_ORDER);
+    expect(kinds).toEqual(policies.SENSIBLE_ORDER);
   });
 });
 

@@ -12,6 +12,8 @@ import { EVENT_BUS_DEFAULTS } from '../../src/coordination/bus-spec.ts';
 import { DEAD_LETTERS_DEFAULTS } from '../../src/coordination/dead-letters.ts';
 import { LOCKS_DEFAULTS } from '../../src/coordination/lock-options.ts';
 import { SCOPE_DEFAULTS } from '../../src/coordination/scope.ts';
+import { LEAK_AUDIT_DEFAULTS, LEAK_THRESHOLDS } from '../../src/coordination/leak-audit.ts';
+import { OPERATION_DEFAULTS } from '../../src/coordination/operation.ts';
 import { EXPLORER_DEFAULTS } from '../../src/explorer/explorer.ts';
 import { LIMITS as EXPLORER_LIMITS } from '../../src/explorer/protocol.ts';
 import { FACTS_KEPT } from '../../src/kernel/flight-recorder.ts';
@@ -218,6 +220,13 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'dead letters `maxBytes`': DEAD_LETTERS_DEFAULTS.maxBytes,
   'dead letters `overflow`': DEAD_LETTERS_DEFAULTS.overflow,
   'dead letters `maxAgeMs`': DEAD_LETTERS_DEFAULTS.maxAgeMs,
+  'operation `timeoutMs`': OPERATION_DEFAULTS.timeoutMs,
+  'operation `ambient`': OPERATION_DEFAULTS.ambient,
+  'leak audit `everyMs`': LEAK_AUDIT_DEFAULTS.everyMs,
+  'leak audit `timerSample`': LEAK_AUDIT_DEFAULTS.timerSample,
+  'leak audit `thresholds.heapBytes`': LEAK_THRESHOLDS.heapBytes,
+  'leak audit `thresholds.rssBytes`': LEAK_THRESHOLDS.rssBytes,
+  'leak audit `thresholds.tasks`': LEAK_THRESHOLDS.tasks,
   'application `deadlineMs`': APPLICATION_DEFAULTS.deadlineMs,
   'application `drainDelayMs`': APPLICATION_DEFAULTS.drainDelayMs,
   'an `open` that was broken off is awaited, ms': LATE_OPEN_MS,

@@ -59,6 +59,16 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /^booked 1\nbooked 2\nbooked 3\norder\.\*,order\.paid · the one that hung is gone\nkept: 3\n/,
     /sent 1\nsent 2\nsent 3\nreplayed: 3\n$/,
   ],
+  '60-context.mjs': [
+    /\[ 'acme compiled main.c', 'acme compiled util.c' \]/,
+    /'globex compiled main.c',\n {2}'main.c: 0 warnings',\n {2}'globex compiled util.c',\n {2}'util.c: 0 warnings'/,
+    /the thread works for acme\n$/,
+  ],
+  '61-leak-audit.mjs': [
+    /task deaf outlived request 7: 61-leak-audit.mjs:\d+/,
+    /timer reminder outlived request 7: 61-leak-audit.mjs:\d+/,
+    /tasks: 4 of 3\n4 tasks run, 3 of them the service's\n$/,
+  ],
   '32-pool.mjs': [
     /grown to 4 workers; the urgent one was early: true/,
     /ann has visited the same worker 4 times/,
