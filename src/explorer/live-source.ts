@@ -243,8 +243,19 @@ export class LiveSource implements Source {
   forest(): readonly Standing[] {
     const now = this.system.host.monotonic();
     if (this.#forest === undefined || now - this.#forest.at >= FOREST_MS)
-      this.#forest = { at: now, roots: this.system.tree() };
+      this.#forest = { at: now, roots: this.system.tree().map((root) => this.#inPlace(root)) };
     return this.#forest.roots;
+  }
+
+  /** Children stand as their spec lists them, so that nobody changes place for having been started again. */
+  #inPlace(standing: Standing): Standing {
+    if (standing.children.length === 0) return standing;
+    const children = standing.children.map((child) => this.#inPlace(child));
+    const listed = this.system.placeAt(standing.path)?.spec.children ?? [];
+    if (listed.length < 2) return { ...standing, children };
+    const rank = new Map(listed.map(({ id }, i) => [id, i]));
+    const rankOf = ({ id }: Standing): number => rank.get(id) ?? listed.length;
+    return { ...standing, children: children.sort((a, b) => rankOf(a) - rankOf(b)) };
   }
 
   around(): Surroundings {

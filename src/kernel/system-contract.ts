@@ -24,6 +24,8 @@ export interface Counters {
   started: number;
   ended: number;
   crashed: number;
+  /** Children that a supervisor has started again. */
+  restarted: number;
   /** Errors thrown where nobody could be told: `reap`, a late close. */
   threw: number;
   /** Handlers still running after their actor ended. */

@@ -58,6 +58,7 @@ export class SystemOfActors implements System {
     started: 0,
     ended: 0,
     crashed: 0,
+    restarted: 0,
     threw: 0,
     stragglers: 0,
   };

@@ -263,6 +263,7 @@ export class Supervision {
 
   restarted(child: Child): void {
     child.restarts += 1;
+    this.system.counters.restarted += 1;
     if (!this.system.events.lifecycle) return;
     const limit = this.#limitOf(child);
     const { intensity, periodMs } = limit;

@@ -5,7 +5,7 @@
  * Invariant: one line of JSON is written, or none where the file cannot be loaded; then the exit code is not 0, and the reason on stderr.
  */
 import { writeSync } from 'node:fs';
-import { argv, exit } from 'node:process';
+import { argv, exit, stdin } from 'node:process';
 import { subjectsIn } from './subjects.ts';
 
 const RESULT = 4;
@@ -24,6 +24,9 @@ const writeSome = (bytes: Uint8Array, at: number): number => {
     throw error;
   }
 };
+
+// Whoever asked is gone.
+stdin.on('end', () => exit(1)).resume();
 
 const [, , target = ''] = argv;
 const exported = (await import(target)) as Readonly<Record<string, unknown>>;
