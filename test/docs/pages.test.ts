@@ -5,11 +5,17 @@ import { errorPage } from '../../scripts/print-errors.ts';
 import { APPLICATION_DEFAULTS } from '../../src/application/application.ts';
 import { LATE_OPEN_MS } from '../../src/application/open-resources.ts';
 import { STALL_THRESHOLD_MS } from '../../src/base/host.ts';
+import { WEB_SOCKET_DEFAULTS } from '../../src/coordination/web-socket.ts';
 import { CALL_TIMEOUT_MS } from '../../src/kernel/place.ts';
 import { ACTOR_BUDGET, TURN_MS } from '../../src/kernel/scheduler.ts';
 import { BUS_DEFAULTS } from '../../src/coordination/bus-options.ts';
 import { EVENT_BUS_DEFAULTS } from '../../src/coordination/bus-spec.ts';
 import { DEAD_LETTERS_DEFAULTS } from '../../src/coordination/dead-letters.ts';
+import { CONNECTION_DEFAULTS } from '../../src/coordination/connection-options.ts';
+import { CONNECTIONS_DEFAULTS } from '../../src/coordination/connections.ts';
+import { FEED_DEFAULTS } from '../../src/coordination/feed.ts';
+import { CHECK_DEFAULTS } from '../../src/coordination/health-check.ts';
+import { MONITOR_DEFAULTS } from '../../src/coordination/health-monitor.ts';
 import { LOCKS_DEFAULTS } from '../../src/coordination/lock-options.ts';
 import { SCOPE_DEFAULTS } from '../../src/coordination/scope.ts';
 import { LEAK_AUDIT_DEFAULTS, LEAK_THRESHOLDS } from '../../src/coordination/leak-audit.ts';
@@ -193,6 +199,27 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'pool `crashLoop.forgetMs`': CRASH_LOOP_DEFAULTS.forgetMs,
   '`maxFrameBytes`': WIRE_LIMITS.maxFrameBytes,
   '`maxDepth`': WIRE_LIMITS.maxDepth,
+  'connection `capacity`': CONNECTION_DEFAULTS.capacity,
+  'connection `maxBytes`': CONNECTION_DEFAULTS.maxBytes,
+  'connection `overflow`': CONNECTION_DEFAULTS.overflow,
+  'connection `heartbeatMs`': CONNECTION_DEFAULTS.heartbeatMs,
+  'connection `stallMs`': CONNECTION_DEFAULTS.stallMs,
+  'connection `drainMs`': CONNECTION_DEFAULTS.drainMs,
+  'connection `cleanUpMs`': CONNECTION_DEFAULTS.cleanUpMs,
+  'connections `maxConnections`': CONNECTIONS_DEFAULTS.maxConnections,
+  'connections `retryMs`': CONNECTIONS_DEFAULTS.retryMs,
+  'feed `capacity`': FEED_DEFAULTS.capacity,
+  'feed `maxBytes`': FEED_DEFAULTS.maxBytes,
+  'feed `gapEvent`': FEED_DEFAULTS.gapEvent,
+  'WebSocket `maxPayloadBytes`': WEB_SOCKET_DEFAULTS.maxPayloadBytes,
+  'WebSocket `origins`': WEB_SOCKET_DEFAULTS.origins,
+  'check `enterAfter`': CHECK_DEFAULTS.enterAfter,
+  'check `leaveAfter`': CHECK_DEFAULTS.leaveAfter,
+  'check `intervalMs`': CHECK_DEFAULTS.intervalMs,
+  'check `timeoutMs`': CHECK_DEFAULTS.timeoutMs,
+  'check `affects`': CHECK_DEFAULTS.affects,
+  'check `sheds`': CHECK_DEFAULTS.sheds,
+  'health monitor `remindMs`': MONITOR_DEFAULTS.remindMs,
   'recovery `maxConcurrent`': RECOVERY_DEFAULTS.maxConcurrent,
   'recovery `maxObserved`': RECOVERY_DEFAULTS.maxObserved,
   'recovery `historyLimit`': RECOVERY_DEFAULTS.historyLimit,

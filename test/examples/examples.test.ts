@@ -44,6 +44,12 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /the price of yesterday\n$/,
   ],
   '21-half-open.mjs': [/^open\n\[ 'answer 1', 'answer 2', 'answer 3', 'ERR_BREAKER_PROBING' \]\nclosed\n$/],
+  '40-streams.mjs': [
+    /^event: price\ndata: \{"tea":260\}\n\nevent: price\ndata: \{"coffee":300\}\n\nretry: …\n$/,
+  ],
+  '41-health-monitor.mjs': [
+    /^ready: false · live: true · shop\/health\nready: true · connections opened: 2\n$/,
+  ],
   '22-limits.mjs': [
     /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
     /\[ 'done', 'ERR_LOAD_SHED', 'done', 'ERR_LOAD_SHED' \]\n$/,
