@@ -1,11 +1,14 @@
 /**
  * One viewer's stream: what it watches, made into frames as fast as it takes them and no faster.
  *
- * Invariant: nothing is queued. A frame is made only while the sink takes bytes, so a stalled reader costs one frame; standings are
- * sent when they differ from what was sent last, journals from a cursor into their rings, and what the rings have forgotten
- * meanwhile is counted and told. It ends once, and then holds no timer and watches nothing.
+ * Invariant: a frame is made only while the connection can take it, so a stalled reader costs one frame, and the definitions that it
+ * needs; standings are sent when they differ from what was sent last, journals from a cursor into their rings, and what the rings
+ * have forgotten meanwhile is counted and told. It ends once, and then holds no timer and watches nothing: that, stalls and signs of
+ * life are its connection's (`src/coordination/connection.ts`).
  */
 import type { Host, Timer } from '../base/host.ts';
+import { ClientConnection } from '../coordination/connection.ts';
+import { resolveConnection } from '../coordination/connection-options.ts';
 import {
   DEFAULT_WATCH,
   type Frame,
@@ -15,14 +18,8 @@ import {
   LIMITS,
   type Watch,
 } from './protocol.ts';
+import { type Sink, SinkLine } from './sink-line.ts';
 import type { Journal, Source } from './source.ts';
-
-/** Where a stream's text goes. */
-export interface Sink {
-  /** `false`: it is full; {@link Viewer.drained} says when it is not. */
-  write(text: string): boolean;
-  end(): void;
-}
 
 export interface ViewerOptions {
   readonly host: Host;
@@ -42,6 +39,8 @@ export interface ViewerOptions {
 type JournalName = 'facts' | 'messages' | 'steps';
 
 const METRICS_EVERY_MS = 1_000;
+/** Definitions that wait before a frame which names them. A reader with more is cut off, and begins anew: it may miss none. */
+const WAITING = Object.freeze({ capacity: 10_000, maxBytes: 16_777_216, overflow: 'disconnect' as const });
 /** A refresh takes at most this part of the loop: after a costly one the next comes later. */
 const COST_FACTOR = 10;
 
@@ -52,20 +51,16 @@ const isBelow = (path: string, below: string): boolean =>
 
 export class Viewer {
   readonly #options: ViewerOptions;
-  readonly #close: () => void;
+  readonly #connection: ClientConnection;
   readonly #sent = new Map<string, string>();
   readonly #definitions = new Set<string>();
   readonly #cursors: Record<JournalName, number>;
   #watch: Watch = DEFAULT_WATCH;
   #seq = 0;
-  #blocked = false;
-  #over = false;
   #missed = 0;
   #metricsAt = Number.NEGATIVE_INFINITY;
-  #wroteAt: number;
+  #line!: SinkLine;
   #timer: Timer | undefined = undefined;
-  /** Runs while the reader takes nothing. */
-  #stall: Timer | undefined = undefined;
   /** What is still to be looked at in this round: a reader that is full in its midst is given the rest, not the beginning again. */
   #due: (() => boolean)[] = [];
   #roundBegan = 0;
@@ -74,9 +69,8 @@ export class Viewer {
 
   constructor(options: ViewerOptions) {
     this.#options = options;
-    const { source, from, host } = options;
-    this.#close = source.open();
-    this.#wroteAt = host.monotonic();
+    const { source, from } = options;
+    this.#connection = this.#connect();
     this.#cursors = {
       facts: from.facts ?? source.facts.forgotten,
       messages: from.messages ?? source.messages.next,
@@ -91,7 +85,7 @@ export class Viewer {
   }
 
   get isOver(): boolean {
-    return this.#over;
+    return !this.#connection.isOpen;
   }
 
   /** Replaces the parts of what is watched that are given. What is shown anew is shown at once. */
@@ -115,39 +109,47 @@ export class Viewer {
 
   /** The sink takes bytes again. */
   drained(): void {
-    if (!this.#blocked || this.#over) return;
-    this.#blocked = false;
-    this.#stall?.cancel();
-    this.#stall = undefined;
-    this.#goOn();
+    this.#line.drained();
   }
 
   /** Says why, as far as that can still be said, and ends. */
   end(why: string): void {
-    if (this.#over) return;
-    if (!this.#blocked) this.#frame('bye', { why });
-    this.#over = true;
-    this.#timer?.cancel();
-    this.#stall?.cancel();
-    for (const path of this.#watch.actors ?? []) this.#options.source.watchActor(path, false);
-    this.#close();
-    this.#options.sink.end();
-    this.#options.ended();
+    if (this.isOver) return;
+    if (this.#connection.writable) this.#frame('bye', { why });
+    // Whoever takes no more now is not waited for.
+    if (this.#connection.writable) void this.#connection.close();
+    else void this.#connection.cut();
+  }
+
+  #connect(): ClientConnection {
+    const { host, source, sink, stallMs, ended } = this.#options;
+    const options = {
+      ...WAITING,
+      host,
+      heartbeatMs: LIMITS.heartbeatMs,
+      stallMs,
+      onWritable: () => this.#goOn(),
+    };
+    const connection = new ClientConnection({
+      kind: 'explorer',
+      where: 'explorer',
+      options: resolveConnection('explorer', options),
+      line: (listener) => {
+        this.#line = new SinkLine(sink, listener);
+        return this.#line;
+      },
+    });
+    connection.onEnd(() => this.#timer?.cancel());
+    connection.onEnd(() => {
+      for (const path of this.#watch.actors ?? []) source.watchActor(path, false);
+    });
+    connection.onEnd(source.open());
+    connection.onEnd(ended);
+    connection.begin();
+    return connection;
   }
 
   // ── frames ────────────────────────────────────────────────────────────────────────────────
-
-  #write(text: string): void {
-    const { host, sink, stallMs } = this.#options;
-    this.#wroteAt = host.monotonic();
-    if (sink.write(text)) return;
-    this.#blocked = true;
-    this.#wasBlocked = true;
-    if (stallMs !== Number.POSITIVE_INFINITY)
-      this.#stall ??= host.timer(stallMs, 'explorer stall', () => this.end('nothing was read'), {
-        unref: true,
-      });
-  }
 
   #frame<T extends FrameType>(type: T, body: Body<T>): void {
     this.#frameOf(type, JSON.stringify(body));
@@ -156,7 +158,9 @@ export class Viewer {
   #frameOf(type: FrameType, body: string): void {
     const seq = this.#seq;
     this.#seq += 1;
-    this.#write(`id: ${seq}\nevent: ${type}\ndata: {"type":"${type}","seq":${seq},"body":${body}}\n\n`);
+    const text = `id: ${seq}\nevent: ${type}\ndata: {"type":"${type}","seq":${seq},"body":${body}}\n\n`;
+    this.#connection.offer({ head: '', body: text, bytes: Buffer.byteLength(text) });
+    if (!this.#connection.writable) this.#wasBlocked = true;
   }
 
   /** Sends a standing unless it is what was sent last. `false`: the sink was full before it could. */
@@ -165,7 +169,7 @@ export class Viewer {
     this.#define(made);
     const body = JSON.stringify(made);
     if (this.#sent.get(key) === body) return true;
-    if (this.#blocked) return false;
+    if (!this.#connection.writable) return false;
     this.#sent.set(key, body);
     this.#frameOf(type, body);
     return true;
@@ -186,14 +190,13 @@ export class Viewer {
 
   /** Begins a round: everything that is watched is looked at once. */
   #refresh(): void {
-    if (this.#over) return;
+    if (this.isOver) return;
     this.#roundBegan = this.#options.host.monotonic();
     this.#due = [
       () => this.#gap(),
       () => this.#journals(),
       ...this.#standings(),
       () => this.#metrics(this.#roundBegan),
-      () => this.#heartbeat(),
     ];
     this.#goOn();
   }
@@ -203,10 +206,10 @@ export class Viewer {
     const { host, refreshMs } = this.#options;
     const began = host.monotonic();
     while (this.#due.length > 0) {
-      if (this.#blocked || this.#over) return;
+      if (!this.#connection.writable) return;
       if (this.#due[0]?.() === true) this.#due.shift();
     }
-    if (this.#over) return;
+    if (this.isOver) return;
     const cost = host.monotonic() - began;
     const delay = Math.max(refreshMs, cost * COST_FACTOR);
     this.#timer?.cancel();
@@ -241,11 +244,6 @@ export class Viewer {
     this.#metricsAt = now;
     const explorer = { viewers: this.#options.viewers(), missedEntries: this.#missed, sampledOneIn: 1 };
     this.#frame('metrics', { ...this.#options.source.metrics(), explorer });
-    return true;
-  }
-
-  #heartbeat(): boolean {
-    if (this.#options.host.monotonic() - this.#wroteAt >= LIMITS.heartbeatMs) this.#write(': still here\n\n');
     return true;
   }
 
@@ -299,7 +297,7 @@ export class Viewer {
       this.#cursors[name] = journal.next;
       return;
     }
-    while (!this.#blocked && this.#cursors[name] < journal.next) {
+    while (this.#connection.writable && this.#cursors[name] < journal.next) {
       const entries = journal.from(this.#cursors[name], LIMITS.journalEntries);
       if (entries.length === 0) break;
       this.#cursors[name] = (entries.at(-1)?.n ?? 0) + 1;
