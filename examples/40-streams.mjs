@@ -1,4 +1,5 @@
-// Events for clients that come and go: who comes back is given what it missed; the service drains its streams first.
+// Events for clients that come and go: who comes back is given what it missed; the service drains
+// its streams first.
 import { get } from 'node:http';
 import { actor, application, connections, createFeed, httpServer, server, supervisor } from 'troupe';
 

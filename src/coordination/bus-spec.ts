@@ -9,9 +9,10 @@ import type { EventStream } from '../base/telemetry.ts';
 import type { ActorContext, Behaviour, Handle, Inspection, Logic, Place, Told } from '../kernel/logic.ts';
 import type { Ref } from '../kernel/ref.ts';
 import { createSpec, SPEC_FIELDS, type Spec, type SpecOptions } from '../kernel/spec.ts';
-import { type Bus, type BusReport, type Handler, type Subscription, TopicBus, type Topics } from './bus.ts';
+import { type Bus, type BusReport, type Handler, TopicBus, type Topics } from './bus.ts';
 import { BUS_FIELDS, type BusOptions, type PublishOptions, type SubscribeOptions } from './bus-options.ts';
 import type { BusEvent } from './subscription.ts';
+import type { Subscription } from './subscription-handle.ts';
 
 /** What `app.get(spec)` gives for a bus. */
 export interface BusHandle<M extends object = Topics>

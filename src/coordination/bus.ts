@@ -5,7 +5,6 @@
  * subscription delivered + dropped + waiting = published; after `close()` has begun nothing can be published. It keeps
  * nothing for who comes later.
  */
-import { listenToAbort, unlistenToAbort } from '../base/abort.ts';
 import { deadlineIn, NO_DEADLINE, sooner } from '../base/deadline.ts';
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
@@ -35,6 +34,7 @@ import {
   type SubscriptionHome,
   type SubscriptionReport,
 } from './subscription.ts';
+import { bind, type Subscription, subscriptionOf } from './subscription-handle.ts';
 import { type Matching, Pattern, patternRule, topicRule } from './topic.ts';
 
 export type Handler<P> = (payload: P, delivery: DeliveryContext) => Awaitable<unknown>;
@@ -43,14 +43,6 @@ export type Handler<P> = (payload: P, delivery: DeliveryContext) => Awaitable<un
 export interface BusMessage<P = unknown> {
   readonly type: string;
   readonly payload: P;
-}
-
-export interface Subscription {
-  /** Nothing is delivered after this has returned. `false`: it had ended already. */
-  unsubscribe(): boolean;
-  readonly active: boolean;
-  report(): SubscriptionReport;
-  [Symbol.dispose](): void;
 }
 
 export interface BusReport {
@@ -406,34 +398,6 @@ const settleAll = async (waits: readonly Promise<void>[]): Promise<void> => {
   const outcomes = await Promise.allSettled(waits);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 };
-
-/** Ends a subscription with its owner and its signal; returns what stops listening to them. */
-const bind = (subscriber: Subscriber, owner: unknown, signal: AbortSignal | undefined): (() => void) => {
-  const { onEnd } = (typeof owner === 'object' && owner !== null ? owner : {}) as {
-    onEnd?: (release: () => void) => () => void;
-  };
-  // First what may throw: nothing must be left listening then.
-  const unhook = onEnd?.call(owner, () => subscriber.end('unsubscribed'));
-  const listener = { aborted: () => subscriber.end('unsubscribed') };
-  if (signal !== undefined && subscriber.active) listenToAbort(signal, listener);
-  return () => {
-    if (signal !== undefined) unlistenToAbort(signal, listener);
-    unhook?.();
-  };
-};
-
-const subscriptionOf = (subscriber: Subscriber): Subscription => ({
-  get active() {
-    return subscriber.active;
-  },
-  unsubscribe: () => {
-    const was = subscriber.active;
-    subscriber.end('unsubscribed');
-    return was;
-  },
-  report: () => subscriber.report(),
-  [Symbol.dispose]: () => subscriber.end('unsubscribed'),
-});
 
 /** @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
 export const createBus = <M extends object = Topics>(options: BusOptions = {}): Bus<M> =>

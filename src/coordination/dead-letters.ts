@@ -286,7 +286,8 @@ class LetterDirectory implements DeadLetters {
     const content = await readFile(path);
     const { records, whole } = decodeSegment(content);
     if (whole < content.length) {
-      // What was being written at a kill was never acknowledged. Should the disk have done it, it is kept aside.
+      // What was being written at a kill was never acknowledged. Should the disk have done it, it is
+      // kept aside.
       this.#torn += 1;
       await writeFile(`${path}.broken`, content.subarray(whole), { mode: 0o600 });
       await truncate(path, whole);

@@ -7,11 +7,10 @@ export {
   type BusReport,
   createBus,
   type Handler,
-  type Subscription,
   type Topics,
 } from './bus.ts';
-export { type BusHandle, type EventBusOptions, eventBus } from './bus-spec.ts';
 export type { BusOptions, PublishOptions, SubscribeOptions } from './bus-options.ts';
+export { type BusHandle, type EventBusOptions, eventBus } from './bus-spec.ts';
 export type { CheckReport } from './check-run.ts';
 export type { CleanUpOutcome } from './clean-up.ts';
 export type {
@@ -55,6 +54,7 @@ export {
   openDeadLetters,
   type Replay,
 } from './dead-letters.ts';
+export { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
 export { createFeed, type Feed, type FeedOptions, type FeedReport } from './feed.ts';
 export type { StreamOverflow } from './frame-queue.ts';
 export {
@@ -79,7 +79,6 @@ export {
   type HealthMonitorOptions,
   type HealthView,
 } from './health-monitor.ts';
-export { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
 export type { ClientMessage } from './inbox.ts';
 export {
   createLeakAudit,
@@ -102,8 +101,8 @@ export type {
   LockStore,
   LockTicket,
 } from './lock-store.ts';
-export { type KeyedLocksOptions, keyedLocks, type LocksHandle } from './locks-spec.ts';
 export { createLocks, type Locks, type OwnedLocks } from './locks.ts';
+export { type KeyedLocksOptions, keyedLocks, type LocksHandle } from './locks-spec.ts';
 export type { Output } from './log-output.ts';
 export { type Operation, type OperationOptions, operation } from './operation.ts';
 export {
@@ -116,11 +115,12 @@ export {
 } from './outbox.ts';
 export type { Sent } from './outgoing.ts';
 export { type CloseOptions, createScope, type Scope, type ScopeOptions } from './scope.ts';
-export { type ScopeHandle, type TaskScopeOptions, taskScope } from './scope-spec.ts';
 export type { ScopeReport, TaskFailure, TaskReport } from './scope-report.ts';
+export { type ScopeHandle, type TaskScopeOptions, taskScope } from './scope-spec.ts';
 export { openSse, type SseOptions, type SseRequest, type SseResponse, type SseStream } from './sse.ts';
 export type { SseEvent } from './sse-frame.ts';
 export type { BusEvent, BusOverflow, DeliveryContext, DropWhy, SubscriptionReport } from './subscription.ts';
+export type { Subscription } from './subscription-handle.ts';
 export type { Task, TaskContext, TaskOptions, TaskOutcome, TaskState, TaskWork } from './task.ts';
 export type { Matching } from './topic.ts';
 export type {

@@ -14,9 +14,10 @@ import type { Policy } from '../resilience/policy.ts';
 import { createRetry } from '../resilience/retry.ts';
 import { createTimeout } from '../resilience/timeout.ts';
 import { wrap } from '../resilience/wrap.ts';
-import type { Bus, Handler, Subscription } from './bus.ts';
+import type { Bus, Handler } from './bus.ts';
 import type { DeadLetters, Replay } from './dead-letters.ts';
 import type { BusEvent, DropWhy } from './subscription.ts';
+import type { Subscription } from './subscription-handle.ts';
 import type { Matching } from './topic.ts';
 
 /** An event on its way out. */

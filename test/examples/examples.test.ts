@@ -54,8 +54,20 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
     /\[ 'done', 'ERR_LOAD_SHED', 'done', 'ERR_LOAD_SHED' \]\n$/,
   ],
+  '60-context.mjs': [
+    /\[ 'acme compiled main.c', 'acme compiled util.c' \]/,
+    /'globex compiled main.c',\n {2}'main.c: 0 warnings',\n/,
+    /'globex compiled util.c',\n {2}'util.c: 0 warnings'/,
+    /the thread works for acme\n$/,
+  ],
+  '61-leak-audit.mjs': [
+    /task deaf outlived request 7: 61-leak-audit.mjs:\d+/,
+    /timer reminder outlived request 7: 61-leak-audit.mjs:\d+/,
+    /tasks: 4 of 3\n4 tasks run, 3 of them the service's\n$/,
+  ],
   '50-locks.mjs': [
-    /^written: by the first editor\nwritten: by who waited for it\nrefused: by the first editor, late\n0 keys held\n$/,
+    /^written: by the first editor\nwritten: by who waited for it\n/,
+    /\nrefused: by the first editor, late\n0 keys held\n$/,
   ],
   '51-scopes.mjs': [
     /^mirror: cleaned up\ndisk full\ncancelled 1 · still running: deaf\n/,
@@ -64,16 +76,6 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   '52-events.mjs': [
     /^booked 1\nbooked 2\nbooked 3\norder\.\*,order\.paid · the one that hung is gone\nkept: 3\n/,
     /sent 1\nsent 2\nsent 3\nreplayed: 3\n$/,
-  ],
-  '60-context.mjs': [
-    /\[ 'acme compiled main.c', 'acme compiled util.c' \]/,
-    /'globex compiled main.c',\n {2}'main.c: 0 warnings',\n {2}'globex compiled util.c',\n {2}'util.c: 0 warnings'/,
-    /the thread works for acme\n$/,
-  ],
-  '61-leak-audit.mjs': [
-    /task deaf outlived request 7: 61-leak-audit.mjs:\d+/,
-    /timer reminder outlived request 7: 61-leak-audit.mjs:\d+/,
-    /tasks: 4 of 3\n4 tasks run, 3 of them the service's\n$/,
   ],
   '32-pool.mjs': [
     /grown to 4 workers; the urgent one was early: true/,

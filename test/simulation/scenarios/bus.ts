@@ -1,6 +1,7 @@
 /** A bus alone: publishers, and subscribers that are well, slow, throw, hang and leave, with every policy for a full queue. */
-import { type Bus, createBus, type Subscription } from '../../../src/coordination/bus.ts';
+import { type Bus, createBus } from '../../../src/coordination/bus.ts';
 import type { BusOverflow } from '../../../src/coordination/subscription.ts';
+import type { Subscription } from '../../../src/coordination/subscription-handle.ts';
 import { faultsAt } from '../../../src/testing/faults.ts';
 import type { Draw, Scenario, Stage } from '../../../src/testing/simulation.ts';
 import { follow, type Outcome } from './ledger.ts';
