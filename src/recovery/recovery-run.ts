@@ -330,7 +330,8 @@ export class RecoveryRun {
     for (const { waiting, coalesced } of this.#waiters)
       waiting.resolve(coalesced ? Object.freeze({ ...outcome, value: undefined, coalesced }) : outcome);
     const { durationMs } = outcome;
-    if (events.lifecycle) events.emit('recovery.ended', { path, recovery, subject, outcome: end, durationMs });
+    if (events.lifecycle)
+      events.emit('recovery.ended', { path, recovery, subject, outcome: end, durationMs });
     this.#ground.ended(this, this.#later);
   }
 
