@@ -1,4 +1,4 @@
-// Events for clients that come and go: who comes back is given what it missed; the service drains
+// Events for clients that come and go: who comes back is given what it missed; a drain ends streams first.
 // its streams first.
 import { get } from 'node:http';
 import { actor, application, connections, createFeed, httpServer, server, supervisor } from 'troupe';

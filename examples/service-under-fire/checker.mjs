@@ -18,6 +18,7 @@ export const SHUTDOWN_LIMIT_MS = 10_000;
  * @property {{ byWorkers: number, byDirectCount: number }} words
  * @property {readonly string[]} violations of the ledger
  * @property {number} lost accepted and never settled
+ * @property {{ documents: number, missed: number, connections: number }} [events] that a listener heard
  * @property {readonly string[]} calm what was not all right in the last seconds
  * @property {number} gaveUp recoveries and supervisors that gave up
  * @property {{ code: number | null, signal: string | null, ms: number, refused: number, inFlight: number,
@@ -45,6 +46,16 @@ const ofDocuments = ({ documents, words, violations, lost, seconds }) => {
     failures.push(`the workers counted ${words.byWorkers} words, the checker ${words.byDirectCount}`);
   }
   return failures;
+};
+
+/** Who listened heard of every document, but for those of the shutdown, before which streams end. */
+const ofEvents = ({ events, documents, shutdown }) => {
+  if (events === undefined) return [];
+  const { documents: heard, missed } = events;
+  const due = documents.succeeded - (shutdown?.succeededAfter ?? 0);
+  return heard + missed >= due
+    ? []
+    : [`a listener heard of ${heard} documents, and of ${due} there was to hear`];
 };
 
 const ofFaults = ({ strikes }) => {
@@ -82,6 +93,7 @@ const ofShutdown = ({ shutdown, orphans }) => {
  */
 export const judge = (facts) => [
   ...ofDocuments(facts),
+  ...ofEvents(facts),
   ...ofFaults(facts),
   ...facts.calm.map((what) => `in the calm at the end: ${what}`),
   ...(facts.gaveUp === 0 ? [] : [`${facts.gaveUp} recoveries or supervisors gave up`]),

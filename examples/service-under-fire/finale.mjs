@@ -37,7 +37,9 @@ export const shutDown = async ({ scene, service, client, load, observer }, { wit
   observer.scan();
   let refused = 0;
   const signalledAt = performance.now();
+  let succeededAfter = 0;
   const stopCounting = client.listen((fact) => {
+    if (fact.outcome === 'succeeded') succeededAfter += 1;
     if (fact.sentAt >= signalledAt && (fact.outcome === 'refused' || fact.refused)) refused += 1;
   });
   service.signal('SIGTERM');
@@ -55,6 +57,7 @@ export const shutDown = async ({ scene, service, client, load, observer }, { wit
     signal,
     ms: Math.max(0, at - signalledAt),
     refused,
+    succeededAfter,
     inFlight: answers.length,
     inFlightSucceeded: answers.filter((answer) => answer?.outcome === 'succeeded').length,
     survivors: service.said.findLast((message) => message.stopped)?.survivors ?? [],

@@ -33,7 +33,7 @@ class Draining extends Error {
   }
 }
 
-const LATE = new Set(['ERR_JOB_TIMEOUT', 'ERR_DEADLINE_PASSED']);
+const LATE = new Set(['ERR_JOB_TIMEOUT', 'ERR_DEADLINE_PASSED', 'ERR_TASK_TIMEOUT']);
 
 /** What a client is told of an error: the status, and when to come back. */
 const answerOf = (error) => {
@@ -72,6 +72,7 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
  * @typedef {object} Served what the front puts within reach
  * @property {(text: string, bounds: { timeoutMs: number, signal: AbortSignal }) => Promise<object>} countDocument
  * @property {(sku: string) => Promise<object>} priceOf never rejects
+ * @property {(request: object, response: object) => void} [sendEvents] takes the request over
  * @property {() => object} status
  * @property {() => { ok: boolean }} live
  * @property {() => { ok: boolean }} ready
@@ -87,7 +88,7 @@ export class Front {
   /** @param {Served} served */
   constructor(served) {
     this.#served = served;
-    const { status, live, ready } = served;
+    const { status, live, ready, sendEvents } = served;
     this.#routes = [
       { method: 'POST', path: /^\/documents$/, isWork: true, handle: this.#countDocument },
       { method: 'GET', path: /^\/prices\/([\w-]{1,64})$/, isWork: true, handle: this.#tellPrice },
@@ -108,6 +109,8 @@ export class Front {
       },
       { method: 'POST', path: /^\/faults\/block$/, handle: this.#blockLoop },
     ];
+    if (sendEvents !== undefined)
+      this.#routes.push({ method: 'GET', path: /^\/events$/, isWork: true, handle: sendEvents });
   }
 
   /** @returns {Promise<number>} the port */

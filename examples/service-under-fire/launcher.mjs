@@ -14,6 +14,7 @@ import { collectCorpus } from './corpus.mjs';
 import { createRunFolder, StartFailed, startService, Upstream } from './crew.mjs';
 import { countOrphans, shutDown } from './finale.mjs';
 import { Ledger } from './ledger.mjs';
+import { startListener } from './listener.mjs';
 import { startLoad } from './load.mjs';
 import { createObserver } from './observer.mjs';
 import { HELP, parseOptions, UsageError } from './options.mjs';
@@ -71,6 +72,21 @@ const watchCalm = (client, calmAt) => {
   return { faults, stop };
 };
 
+/** Until the time is over, and for as long as it is to be kept; or until a signal or a crash. */
+const playOut = async ({ options, service, signals, calm, story, endAt }) => {
+  const over = new AbortController();
+  const sleep = (ms) => delay(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => {});
+  const crashed = service.exited.then(({ code, signal }) => `the service ended with ${signal ?? code}`);
+  await Promise.race([sleep(endAt - performance.now()), signals.first, crashed]);
+  calm.stop();
+  if (options.keep && signals.signal === undefined) {
+    const { host, port } = service.address;
+    story.enter(`the service stays up at http://${host}:${port} until Ctrl-C`);
+    await Promise.race([signals.first, crashed]);
+  }
+  over.abort();
+};
+
 /** The whole run, on a service that is ready. */
 const perform = async ({ options, corpus, service, upstream, folder, screen, workers, signals }) => {
   const ledger = new Ledger();
@@ -83,35 +99,25 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
   const startedAt = performance.now();
   const endAt = startedAt + options.seconds * 1_000;
   const calmAt = endAt - CALM_MS;
+  const listener = startListener({ address: service.address });
   const load = startLoad({ client, corpus, seed: options.seed });
   const calm = watchCalm(client, calmAt);
   const schedule = createSchedule(options.seed, options.seconds);
   const attack = startAttack({ schedule, scene, startedAt, calmAt });
   const story = new Story({ options, workers, screen, ledger, client, observer, attack, startedAt });
 
-  const over = new AbortController();
-  const sleep = (ms) => delay(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => {});
-  const crashed = service.exited.then(({ code, signal }) => `the service ended with ${signal ?? code}`);
-  await Promise.race([sleep(endAt - performance.now()), signals.first, crashed]);
-  calm.stop();
-  if (options.keep && signals.signal === undefined) {
-    const { host, port } = service.address;
-    story.enter(`the service stays up at http://${host}:${port} until Ctrl-C`);
-    await Promise.race([signals.first, crashed]);
-  }
-  over.abort();
+  await playOut({ options, service, signals, calm, story, endAt });
   const interrupted = signals.signal !== undefined && performance.now() < endAt;
   attack.callOff();
   if (interrupted) story.enter(`${signals.signal}: draining`);
   else await attack.finished;
 
   story.enter('SIGTERM');
-  const shutdown = await shutDown(
-    { scene, service, client, load, observer },
-    { withFarewells: !interrupted },
-  );
+  const parties = { scene, service, client, load, observer };
+  const shutdown = await shutDown(parties, { withFarewells: !interrupted });
   await attack.finished;
   await observer.stop();
+  await listener.stop();
   const orphans = await countOrphans({ observer, folder });
   story.end(shutdown);
 
@@ -121,7 +127,8 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
     strikes: attack.strikes,
     documents: ledger.counts,
     words: ledger.words,
-    violations: ledger.violations,
+    violations: [...ledger.violations, ...listener.violations],
+    events: listener.heard,
     lost: ledger.lost.length,
     calm: calm.faults,
     gaveUp: (status?.recoveries?.gaveUp ?? 0) + (status?.gaveUp ?? 0),
@@ -130,8 +137,18 @@ const perform = async ({ options, corpus, service, upstream, folder, screen, wor
   };
   const failures = interrupted ? [`the run was broken off by ${signals.signal}`] : judge(facts);
   const { requests } = client;
-  const strikes = attack.strikes;
-  const result = createResult({ failures, options, strikes, ledger, requests, status, shutdown, orphans });
+  const { strikes, events } = facts;
+  const result = createResult({
+    failures,
+    options,
+    strikes,
+    ledger,
+    requests,
+    events,
+    status,
+    shutdown,
+    orphans,
+  });
   return { result, failures, strikes, shutdown, interrupted };
 };
 

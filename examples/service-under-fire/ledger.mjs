@@ -39,6 +39,8 @@ export class Ledger {
   /** @type {Map<number, Entry>} */
   #open = new Map();
   #lastId = 0;
+  /** Document → the versions that its counts were given. @type {Map<string, Set<number>>} */
+  #versions = new Map();
 
   /** Documents that were accepted and never settled. */
   get lost() {
@@ -72,6 +74,7 @@ export class Ledger {
     if (entry.purpose === 'work') this.latenciesMs.push(latencyMs);
     this.words.byWorkers += counted.words;
     this.words.byDirectCount += reference.words;
+    this.#noteVersion(entry, counted);
     const difference = differenceOf(counted, reference);
     if (difference !== undefined) this.#violate(entry, `was miscounted: ${difference}`);
   }
@@ -97,6 +100,15 @@ export class Ledger {
   lostSightOf(entry, why) {
     this.accepted(entry);
     this.#violate(entry, `was accepted and never answered: ${why}`);
+  }
+
+  /** No two counts of one document have one version: each was written down after the other. */
+  #noteVersion(entry, { document, version }) {
+    if (version === undefined) return;
+    const seen = this.#versions.get(document) ?? new Set();
+    this.#versions.set(document, seen);
+    if (seen.has(version)) this.#violate(entry, `has version ${version}, which another count of it has`);
+    seen.add(version);
   }
 
   #settle(entry, outcome) {

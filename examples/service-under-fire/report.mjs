@@ -29,9 +29,19 @@ export const faultCounts = (strikes) =>
  * The object that `--json` prints.
  *
  * @param {{ failures: string[], options: import('./options.mjs').Options, strikes: any[], ledger: any, requests: any,
- *   status: any, shutdown: any, orphans: number }} run
+ *   events?: any, status: any, shutdown: any, orphans: number }} run
  */
-export const createResult = ({ failures, options, strikes, ledger, requests, status, shutdown, orphans }) => {
+export const createResult = ({
+  failures,
+  options,
+  strikes,
+  ledger,
+  requests,
+  events,
+  status,
+  shutdown,
+  orphans,
+}) => {
   const recoveries = ascending(strikes.flatMap(({ recoveryMs }) => recoveryMs ?? []));
   const latencies = ascending(ledger.latenciesMs);
   const { opened = 0, halfOpened = 0, closed = 0 } = status?.breaker ?? {};
@@ -44,6 +54,7 @@ export const createResult = ({ failures, options, strikes, ledger, requests, sta
     documents: { ...ledger.counts },
     words: { ...ledger.words },
     requests: { ...requests },
+    events: { ...events },
     restarts: status?.restarts ?? 0,
     breaker: { opened, halfOpened, closed },
     recoveries: { recovered, gaveUp, cancelled },
@@ -77,7 +88,7 @@ const describeShutdown = (shutdown, orphans) => {
 };
 
 const totals = (result, shutdown) => {
-  const { documents, words, requests, breaker, recoveries, latencyMs } = result;
+  const { documents, words, requests, events, breaker, recoveries, latencyMs } = result;
   const row = (name, ...parts) => `  ${name.padEnd(12)}${parts.join(', ')}`;
   return [
     row(
@@ -93,6 +104,12 @@ const totals = (result, shutdown) => {
       `${number(requests.ok)} ok`,
       `${number(requests.rejected)} rejected`,
       `${number(requests.failed)} failed`,
+    ),
+    row(
+      'events',
+      `${number(events.documents ?? 0)} documents heard of`,
+      `${number(events.missed ?? 0)} missed`,
+      `connected ${number(events.connections ?? 0)} ×`,
     ),
     row('latency', `p50 ${number(latencyMs.p50)} ms`, `p99 ${number(latencyMs.p99)} ms`),
     row('workers', `${number(result.restarts)} replaced`),

@@ -6,10 +6,24 @@
  */
 import process from 'node:process';
 import { pino } from 'pino';
-import { application, childProcess, circuitBreaker, pool, recovery, resource, supervisor } from 'troupe';
+import {
+  application,
+  childProcess,
+  circuitBreaker,
+  connections,
+  eventBus,
+  keyedLocks,
+  pool,
+  recovery,
+  resource,
+  supervisor,
+  taskScope,
+} from 'troupe';
 import { explorer } from 'troupe/explorer';
 import { logTo } from 'troupe/pino';
+import { createCatalogue } from './catalogue.mjs';
 import { createDocuments } from './documents.mjs';
+import { createEvents } from './events.mjs';
 import { Front } from './front.mjs';
 import { createPrices } from './prices.mjs';
 import { createStatus } from './status.mjs';
@@ -45,9 +59,15 @@ const recover = recovery('recovery', {
   budgets: { criticalMs: 10_000 },
   retryBackoff: { baseMs: 200, maxMs: 2_000 },
 });
+// One writer a document; what happens, for whoever wants to know; what clients have asked for.
+const writers = keyedLocks('writers');
+const news = eventBus('news');
+const requests = taskScope('requests', { onFailure: 'collect', origins: 'none' });
 // First, so that it ends last and shows how the others do.
 const view = explorer({ commands: true });
-const tree = supervisor('under-fire', { children: [view, prices, documents, recover] });
+const tree = supervisor('under-fire', {
+  children: [view, prices, documents, recover, writers, news, requests],
+});
 
 const log = resource('log', {
   open: ({ app }) => logTo(app.events, { logger: pino(pino.destination({ fd: 2, sync: true })) }),
@@ -66,14 +86,28 @@ const upstream = resource('upstream', {
   close: (client) => client.close(),
 });
 
+const events = resource('events', {
+  dependsOn: [news],
+  open: ({ app }) => createEvents({ app, bus: app.get(news) }),
+  close: (open) => open.close(),
+});
+
 let status = () => ({});
 
 const front = resource('front', {
-  dependsOn: [upstream, documents, recover],
+  dependsOn: [upstream, events, documents, recover, writers, news, requests],
   open: async ({ app }) => {
-    status = createStatus({ app, documents, prices, recover });
+    status = createStatus({ app, documents, prices, recover, news, requests });
+    const catalogue = createCatalogue({ locks: app.get(writers), bus: app.get(news) });
+    const { feed } = app.resource(events);
     const server = new Front({
-      countDocument: createDocuments({ pool: app.get(documents), recovery: app.get(recover) }),
+      countDocument: createDocuments({
+        pool: app.get(documents),
+        recovery: app.get(recover),
+        requests: app.get(requests),
+        catalogue,
+      }),
+      sendEvents: (request, response) => app.resource(streams).sse(request, response, { feed }),
       priceOf: app.resource(upstream).priceOf,
       status,
       live: () => ({ ok: app.health().live }),
@@ -88,13 +122,16 @@ const front = resource('front', {
   close: (server) => server.close(),
 });
 
+// Streams have no last answer: they end before the front that serves them drains.
+const streams = connections('streams', { dependsOn: [front], retryMs: 200 });
+
 const holdLoop = (forMs) => {
   const until = performance.now() + forMs;
   while (performance.now() < until);
 };
 
 const report = await application(tree, {
-  resources: [log, lifeline, upstream, front],
+  resources: [log, lifeline, upstream, events, front, streams],
   deadlineMs: DEADLINE_MS,
 }).run();
 const { restarts, breaker, recoveries, gaveUp } = status();

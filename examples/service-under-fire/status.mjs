@@ -9,9 +9,12 @@ const WORKING = new Set(['ready', 'busy']);
  * @param {import('troupe').Spec<import('troupe').PoolHandle>} parts.documents
  * @param {import('troupe').Spec<import('troupe').BreakerHandle>} parts.prices
  * @param {import('troupe').Spec<import('troupe').RecoveryHandle>} parts.recover
+ * @param {import('troupe').Spec<import('troupe').BusHandle>} parts.news
+ * @param {import('troupe').Spec<import('troupe').ScopeHandle>} parts.requests
  */
-export const createStatus = ({ app, documents, prices, recover }) => {
+export const createStatus = ({ app, documents, prices, recover, news, requests }) => {
   const [pool, breaker, recovery] = [app.get(documents), app.get(prices), app.get(recover)];
+  const [bus, scope] = [app.get(news), app.get(requests)];
   const counts = { opened: 0, halfOpened: 0, closed: 0, workersStarted: 0, gaveUp: 0, stalls: 0 };
   const count = (type, name) =>
     app.events.on(type, () => {
@@ -43,6 +46,8 @@ export const createStatus = ({ app, documents, prices, recover }) => {
       })),
       breaker: { state: breaker.inspect().state, opened, halfOpened, closed },
       recoveries: { active, recovered, gaveUp, cancelled },
+      requests: scope.report()?.stragglers.length ?? 0,
+      published: bus.inspect().published,
       gaveUp: counts.gaveUp,
       stalls: counts.stalls,
       tree: app.tree(),

@@ -168,6 +168,21 @@ describe('the ledger', () => {
     expect(ledger.violations).toHaveLength(6);
   });
 
+  it('names two counts of one document that were given one version', () => {
+    const ledger = new Ledger();
+    const count = (document: string, version: number) =>
+      ledger.succeeded(ledger.open('work'), { ...good, counted: { ...COUNTED, document, version } });
+    for (const [document, version] of [
+      ['a', 1],
+      ['b', 1],
+      ['a', 2],
+    ] as const)
+      count(document, version);
+    expect(ledger.violations).toEqual([]);
+    count('a', 2);
+    expect(ledger.violations[0]).toContain('has version 2, which another count of it has');
+  });
+
   it.each([
     ['words', { ...COUNTED, words: 3 }],
     ['sentences', { ...COUNTED, sentences: 0 }],
@@ -220,6 +235,7 @@ describe('the checker', () => {
     ['999 settled', { documents: { ...allWell.documents, settled: 999 } }],
     ['were lost', { documents: { ...allWell.documents, succeeded: 989 } }],
     ['only 899 of 1000', { documents: { ...allWell.documents, succeeded: 899, failed: 97 } }],
+    ['a listener heard of 900', { events: { documents: 900, missed: 5, connections: 1 } }],
     [
       'only 199 documents',
       { documents: { accepted: 199, settled: 199, succeeded: 199, failed: 0, cancelled: 0 } },
@@ -263,7 +279,7 @@ describe('the result', () => {
 
   it('has the fields that machines rely on, in their order', () => {
     expect(Object.keys(result).join()).toBe(
-      'ok,seed,seconds,faults,documents,words,requests,restarts,breaker,recoveries,recoveryMs,latencyMs,survivors,orphans',
+      'ok,seed,seconds,faults,documents,words,requests,events,restarts,breaker,recoveries,recoveryMs,latencyMs,survivors,orphans',
     );
     expect(Object.keys(result.faults)).toEqual(KINDS);
     expect(result).toMatchObject({
