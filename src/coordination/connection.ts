@@ -113,8 +113,6 @@ export interface ConnectionPlan {
   readonly backlog?: readonly Frame[];
   /** What tells the client that it missed some. */
   readonly gap?: (missed: number) => Frame;
-  /** It is over: for the registry that knows it. */
-  readonly left?: (closed: ConnectionClosed) => void;
 }
 
 const chart = /* @__PURE__ */ compileChart(connectionMachine);
@@ -193,12 +191,23 @@ export class ClientConnection implements Connection, LineListener, AbortListener
     this.events.emit('connection.opened', { path: this.where, kind });
     if (signal?.aborted === true) void this.endNow('aborted', signal.reason);
     else if (signal !== undefined) listenToAbort(signal, this);
+    this.#follow(owner);
     if (this.#end !== undefined) return;
-    this.#unhook = owner?.onEnd(() => void this.endNow('owner_ended'));
     this.#watch.begin();
     this.#outgoing.flush();
     // Whoever opened it has it by then.
     this.#host.step(`${this.where} writable`, () => this.#invite());
+  }
+
+  /** An owner that has ended says so at once, or throws. */
+  #follow(owner: ResolvedConnection['owner']): void {
+    if (this.#end !== undefined) return;
+    try {
+      this.#unhook = owner?.onEnd(() => void this.endNow('owner_ended'));
+    } catch (error) {
+      void this.endNow('owner_ended', error);
+      throw error;
+    }
   }
 
   get signal(): AbortSignal {
@@ -411,7 +420,6 @@ export class ClientConnection implements Connection, LineListener, AbortListener
       this.events.emit('connection.closed', { path, kind, why, error, cut, sent, dropped, openMs });
     }
     const closed = Object.freeze({ connection, why, error, cleanUp, cut, sent, dropped, openMs });
-    this.#plan.left?.(closed);
     this.#conclusion(closed);
   }
 }

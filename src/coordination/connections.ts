@@ -8,7 +8,7 @@ import type { Host } from '../base/host.ts';
 import { fits, integer, ms, msOrInfinity, object, resolveOptions, text } from '../base/options.ts';
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
-import type { ClientConnection, ConnectionClosed, ConnectionReport } from './connection.ts';
+import type { ClientConnection, ConnectionReport } from './connection.ts';
 import { type ConnectionLimits, LIMIT_FIELDS } from './connection-options.ts';
 import { openStream, type SseOptions, type SseRequest, type SseResponse, type SseStream } from './sse.ts';
 import {
@@ -126,7 +126,7 @@ export class ConnectionRegistry implements Connections {
   readonly #maxConnections: number;
   readonly #retryMs: number;
   readonly #loadPeer: ((name: string) => Promise<unknown>) | undefined;
-  readonly #open = new Map<string, ClientConnection>();
+  readonly #open = new Set<ClientConnection>();
   #opened = 0;
   #refused = 0;
   #drained: Promise<DrainReport> | undefined;
@@ -160,7 +160,6 @@ export class ConnectionRegistry implements Connections {
     const stream = openStream(request, response, {
       where: this.name,
       options: this.with(options),
-      left: this.left,
     });
     this.add(stream as SseStream & ClientConnection);
     return stream;
@@ -179,7 +178,7 @@ export class ConnectionRegistry implements Connections {
         options: this.with(options),
         refusal: () => this.refusal(),
         opened: (connection) => this.add(connection),
-        left: this.left,
+
         ...(this.#loadPeer === undefined ? {} : { load: this.#loadPeer }),
       },
     );
@@ -200,13 +199,10 @@ export class ConnectionRegistry implements Connections {
   }
 
   add(connection: ClientConnection): void {
-    this.#open.set(connection.name, connection);
+    this.#open.add(connection);
     this.#opened += 1;
+    void connection.closed.then(() => this.#open.delete(connection));
   }
-
-  readonly left = ({ connection }: ConnectionClosed): void => {
-    this.#open.delete(connection);
-  };
 
   drain(options: DrainConnectionsOptions = {}): Promise<DrainReport> {
     const { timeoutMs = Number.POSITIVE_INFINITY } = resolveOptions(
@@ -226,7 +222,7 @@ export class ConnectionRegistry implements Connections {
       draining: this.#drained !== undefined,
       opened: this.#opened,
       refused: this.#refused,
-      connections: Array.from(this.#open.values(), (connection) => connection.report()),
+      connections: Array.from(this.#open, (connection) => connection.report()),
     };
   }
 
@@ -243,29 +239,29 @@ export class ConnectionRegistry implements Connections {
   }
 
   #cutAll(): void {
-    for (const connection of [...this.#open.values()]) void connection.endNow('owner_ended');
+    for (const connection of [...this.#open]) void connection.endNow('owner_ended');
     this.#drained ??= this.#drain(0);
   }
 
   async #drain(timeoutMs: number): Promise<DrainReport> {
     const startedAtMs = this.host.monotonic();
-    const leaving = new Map(this.#open);
+    const leaving = new Set(this.#open);
     const cut: string[] = [];
     const overdue: string[] = [];
     let finished = 0;
-    const ends = Array.from(leaving.values(), async (connection) => {
+    const ends = Array.from(leaving, async (connection) => {
       const flushMs = timeoutMs * FLUSH_SHARE;
       const end = await connection.endInOrder('drained', undefined, {
         timeoutMs: flushMs,
         retryMs: this.#hint(),
       });
-      leaving.delete(connection.name);
+      leaving.delete(connection);
       if (end.cleanUp === 'overdue') overdue.push(connection.name);
       if (end.cut) cut.push(connection.name);
       else finished += 1;
     });
     await this.#within(timeoutMs, Promise.all(ends));
-    overdue.push(...leaving.keys());
+    overdue.push(...Array.from(leaving, ({ name }) => name));
     const durationMs = this.host.monotonic() - startedAtMs;
     const report = Object.freeze({ finished, cut: [...cut], overdue: [...overdue], durationMs });
     this.events.emit('connections.drained', { path: this.name, ...report });

@@ -237,8 +237,13 @@ export class LocalLockStore implements LockStore {
     for (const { key, held, line } of lanes) {
       yield {
         key,
-        holders: Array.from(held, ({ holder }) => holder),
-        waiting: Array.from(line, ({ holder }) => holder),
+        // Made when they are read: a line may be long, and who asks for the holders need not pay for it.
+        get holders() {
+          return Array.from(held, ({ holder }) => holder);
+        },
+        get waiting() {
+          return Array.from(line, ({ holder }) => holder);
+        },
       };
     }
   }

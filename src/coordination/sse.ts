@@ -153,13 +153,12 @@ class EventConnection extends SourceConnection<SseEvent> implements SseStream {
 export interface SseGround {
   readonly where: string;
   readonly options: SseOptions;
-  readonly left?: (closed: ConnectionClosed) => void;
 }
 
 export const openStream = (
   request: SseRequest,
   response: SseResponse,
-  { where, options, left }: SseGround,
+  { where, options }: SseGround,
 ): SseStream => {
   const { feed, headers, ...rest } = resolveOptions(where, options, SSE_FIELDS, CONNECTION_DEFAULTS);
   const lastEventId = lastEventIdOf(request);
@@ -172,7 +171,6 @@ export const openStream = (
       options: rest,
       line: (listener) => new ResponseLine(response, listener),
       ...(feed === undefined ? {} : { backlog: feed.since(lastEventId), gap: (missed) => feed.gap(missed) }),
-      ...(left === undefined ? {} : { left }),
     },
     lastEventId,
   );

@@ -89,7 +89,6 @@ export interface WebSocketGround {
   /** Asked when it comes, and again when `ws` is there. */
   readonly refusal: () => { readonly retryMs: number } | undefined;
   readonly opened: (connection: ClientConnection) => void;
-  readonly left: (closed: ConnectionClosed) => void;
   readonly load?: (name: string) => Promise<unknown>;
 }
 
@@ -175,7 +174,6 @@ const connect = (
     where: ground.where,
     options,
     line: (listener) => new SocketLine(socket, listener),
-    left: ground.left,
   });
   const inbox = new Inbox(
     socket,

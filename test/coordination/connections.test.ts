@@ -62,6 +62,18 @@ describe('a registry', () => {
     expect(host.pendingTimers()).toEqual([]);
   });
 
+  it('knows two of one name apart', async () => {
+    const { host, connections, connect } = create();
+    const both = [connect({ name: 'ann' }), connect({ name: 'ann' })];
+    expect(connections.size).toBe(2);
+    both[0]?.response.leave();
+    await host.settle();
+    expect(connections.size).toBe(1);
+    const drained = connections.drain();
+    await host.runUntil(drained);
+    expect(both[1]?.response.writableEnded).toBe(true);
+  });
+
   it('hands on the limits it was given, which a connection may narrow', () => {
     const { connect } = create({ capacity: 5 });
     const [usual, own] = [connect(), connect({ capacity: 2 })];

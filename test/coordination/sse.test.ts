@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createScope } from '../../src/coordination/scope.ts';
 import { openSse, type SseOptions } from '../../src/coordination/sse.ts';
 import type { SseEvent } from '../../src/coordination/sse-frame.ts';
 import { createStreamRig, requestOf } from './stream-rig.ts';
@@ -289,6 +290,23 @@ describe('the end', () => {
     });
     for (const end of enders) end();
     expect(await stream.closed).toMatchObject({ why: 'owner_ended' });
+  });
+
+  it('comes at once where the owner has ended already, and leaves nothing', async () => {
+    const scope = createScope();
+    await scope.close();
+    const { host, stream, response } = open({ owner: scope });
+    expect(stream.isOpen).toBe(false);
+    expect(await stream.closed).toMatchObject({ why: 'owner_ended' });
+    await host.settle();
+    expect({ timers: host.pendingTimers(), destroyed: response.destroyed }).toEqual({
+      timers: [],
+      destroyed: true,
+    });
+    const fenced = () => {
+      throw new Error('fenced');
+    };
+    expect(() => open({ owner: { onEnd: fenced } })).toThrow('fenced');
   });
 
   it('runs releases and clean-up once, also where they throw, and says so', async () => {

@@ -12,6 +12,8 @@ import type { SseStream } from '../../src/coordination/sse.ts';
 const CROWD = Number(process.env['TROUPE_CLIENTS'] ?? 200);
 const STALLED = CROWD / 10;
 const KIB = 1_024;
+/** What every event begins with. */
+const MARK = 'data: ';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -41,10 +43,14 @@ const join = (port: number, reads: boolean): Promise<Client> =>
     ends.push(() => socket.destroy());
     socket.setEncoding('utf8');
     socket.on('error', reject);
+    let tail = '';
     socket.once('data', () => {
       if (reads)
         socket.on('data', (text) => {
-          client.events += String(text).split('data: ').length - 1;
+          // A chunk may end in the middle of a mark.
+          const parts = (tail + text).split(MARK);
+          client.events += parts.length - 1;
+          tail = (parts.at(-1) as string).slice(1 - MARK.length);
           client.last = String(text);
         });
       else socket.pause();
@@ -145,4 +151,22 @@ it('a client that leaves is seen at once, and 1,000 that came and went leave not
     await until(() => connections.size === 0, 'all to be gone');
   }
   expect(cleaned).toBe(1_000);
+});
+
+it('40,000 events to a client that reads leave no more than the feed keeps', async () => {
+  const connections = createConnections({ capacity: 5_000 });
+  const feed = createFeed({ capacity: 100 });
+  const server = createServer((request, response) => connections.sse(request, response, { feed }));
+  const client = await join(await listen(server), true);
+  const publish = async (from: number, to: number): Promise<void> => {
+    for (let each = from; each < to; each++) {
+      feed.publish({ data: `${each} ${'x'.repeat(100)}` });
+      if (each % 1_000 === 999) await until(() => client.events === each + 1, `event ${each}`);
+    }
+  };
+  await publish(0, 2_000);
+  const before = heapAfterCollection();
+  await publish(2_000, 40_000);
+  expect(heapAfterCollection() - before).toBeLessThan(2 * KIB * KIB);
+  expect(connections.report().connections[0]).toMatchObject({ offered: 40_000, sent: 40_000, dropped: 0 });
 });
