@@ -15,7 +15,7 @@ import type { Host, Timer } from '../base/host.ts';
 import { fits, listOf, ms, object, oneOf, refuse, resolveOptions } from '../base/options.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
-import { ChartRunner } from '../chart/runner.ts';
+import { ChartRunner, stepNews } from '../chart/runner.ts';
 import { describeReason, type ExitReason, errorIn } from '../kernel/reason.ts';
 import { showRef } from '../kernel/ref.ts';
 import { isSpec, type Spec } from '../kernel/spec.ts';
@@ -154,6 +154,7 @@ class RunningApplication implements Application {
         stand: (standing) => this.#stand(standing),
         perform: ({ task }) => this.#perform(task),
       },
+      onStep: stepNews(this.events, `application ${this.name}`),
     }) as ChartRunner<ApplicationEvent>;
     this.#runner.start();
   }
@@ -212,7 +213,9 @@ class RunningApplication implements Application {
 
   #stand(standing: ApplicationStanding): void {
     this.#standing = standing;
-    this.events.emit('app.phase_entered', { path: this.name, phase: standing.phase });
+    const leftMs = this.#deadline - this.system.host.monotonic();
+    const ending = leftMs === Number.POSITIVE_INFINITY ? {} : { leftMs };
+    this.events.emit('app.phase_entered', { path: this.name, phase: standing.phase, ...ending });
   }
 
   /** The clock of the end starts once, for whatever reason comes first. */

@@ -31,7 +31,7 @@ const dropOldest = (folder: string): void => {
 export const writeRecording = (
   folder: string,
   system: System,
-  about: Pick<FlightRecording, 'name' | 'why'>,
+  about: Pick<FlightRecording, 'name' | 'why'> & { readonly tree?: FlightRecording['tree'] | undefined },
 ): string | undefined => {
   try {
     const { pid, versions } = process;

@@ -11,6 +11,7 @@ import { show } from '../base/errors.ts';
 import { either, fits, listOf, ms, oneOf, resolveOptions, text } from '../base/options.ts';
 import { currentOwner } from '../kernel/async-context.ts';
 import { isClean } from '../kernel/reason.ts';
+import type { TreeNode } from '../kernel/tree.ts';
 import type { Application } from './application.ts';
 import { recordingFolder, writeRecording } from './recording-file.ts';
 import type { StopReport } from './stop-report.ts';
@@ -80,13 +81,29 @@ const holdingOn = (): readonly string[] =>
 
 type Recorder = (why: 'gave_up' | 'forced_exit') => string | undefined;
 
+/** Surrenders that follow each other so closely are one, ms: those above give up in turn. */
+const SURRENDER_MS = 1_000;
+
 /** Writes what is recorded, once: what came first says most. */
 const recorderOf = (app: Application, folder: string | false): Recorder => {
+  if (folder === false) return () => undefined;
   let recorded = false;
+  let before: { readonly at: number; readonly tree: readonly TreeNode[] } | undefined;
+  let last: readonly TreeNode[] | undefined;
+  // When the file is written nothing stands any more: what matters is how it stood before it fell.
+  app.events.on('supervisor.gave_up', ({ at }) => {
+    if (before === undefined || at - before.at > SURRENDER_MS) before = { at, tree: app.tree() };
+  });
+  app.events.on('app.phase_entered', ({ at, leftMs }) => {
+    if (leftMs === undefined || last !== undefined) return;
+    last = before !== undefined && at - before.at <= SURRENDER_MS ? before.tree : app.tree();
+  });
   return (why) => {
-    if (recorded || folder === false) return undefined;
+    if (recorded) return undefined;
     recorded = true;
-    return writeRecording(folder, app.system, { name: app.name, why });
+    // Who is still there when the exit is forced is what is asked for then.
+    const tree = why === 'gave_up' ? last : undefined;
+    return writeRecording(folder, app.system, { name: app.name, why, tree });
   };
 };
 

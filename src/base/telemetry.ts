@@ -225,14 +225,15 @@ export interface EventMap {
   };
   'recovery.coalesced': { path: string; recovery: string; subject: string };
   'recovery.refused': { path: string; subject: string; why: string };
-  'app.phase_entered': { path: string; phase: string };
+  /** `leftMs`: to the deadline by which all must have ended; absent while nothing ends. */
+  'app.phase_entered': { path: string; phase: string; leftMs?: number };
   'app.resource.opened': { path: string; resource: string; durationMs: number };
   'app.resource.closed': { path: string; resource: string; durationMs: number };
   'app.resource.drain_failed': { path: string; resource: string; outcome: 'late' | 'threw' };
   'app.signalled': { path: string; signal: string };
   'app.stray_error': { path: string; owner: string | undefined; error: unknown };
   /** Told only while somebody listens for this very type: a step of one of troupe's own charts. */
-  'chart.stepped': { path: string; state: string; event: string };
+  'chart.stepped': { path: string; state: string | object; event: string };
   'explorer.listening': { path: string; address: string; commands: boolean };
   'explorer.refused': { path: string; code: string; status: number; from: string };
   'explorer.commanded': { path: string; audit: number; command: string; target: string; from: string };

@@ -8,6 +8,7 @@
 import { Deque } from '../base/deque.ts';
 import type { Timer } from '../base/host.ts';
 import { check, fn, ms, refuse, resolveOptions } from '../base/options.ts';
+import type { EventStream } from '../base/telemetry.ts';
 import type { Chart, ChartAction, ChartEvent, ChartRequest, ChartSnapshot, Step } from './chart.ts';
 import { INITIAL_EVENT } from './engine.ts';
 
@@ -32,6 +33,14 @@ export interface ChartRunnerOptions<E extends ChartEvent, A extends ChartAction>
   /** Told of every step that took a transition, the initial one included, before it is performed. */
   readonly onStep?: (step: Step, event: E) => void;
 }
+
+/** Tells of a chart's steps those who ask for steps by name; while nobody does, each costs one look. */
+export const stepNews =
+  (events: EventStream, path: string) =>
+  ({ snapshot }: Step, { type }: ChartEvent): void => {
+    if (events.hears('chart.stepped'))
+      events.emit('chart.stepped', { path, state: snapshot.value, event: type });
+  };
 
 type Performer = (params: unknown, event: ChartEvent) => void;
 

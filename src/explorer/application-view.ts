@@ -49,7 +49,9 @@ export const applicationView = (
 ): ApplicationView => {
   const facts = system.recorder.facts();
   const of = (type: EventType) => facts.filter((fact) => fact.type === type);
-  const phases = of('app.phase_entered').map(({ at, data }) => ({ phase: String(data['phase']), at }));
+  const entered = of('app.phase_entered');
+  const ending = entered.find(({ data }) => typeof data['leftMs'] === 'number');
+  const phases = entered.map(({ at, data }) => ({ phase: String(data['phase']), at }));
   const phase = health?.phase ?? phases.at(-1)?.phase;
   const notReady = health?.notReady ?? notReadyIn(roots);
   const stopped = of('app.stopped').at(-1);
@@ -59,6 +61,9 @@ export const applicationView = (
     ready: health?.ready ?? notReady.length === 0,
     notReady,
     phases,
+    ...(ending === undefined
+      ? {}
+      : { endBeganAt: ending.at, deadlineAt: Math.round(ending.at + Number(ending.data['leftMs'])) }),
     holdingUp: holdingUp(roots, phases.at(-1)?.at ?? system.startedAt),
     ...(stopped === undefined ? {} : { stopped: stoppedIn(stopped) }),
   };

@@ -5,8 +5,9 @@
  * forest is walked at most once for all who ask within {@link FOREST_MS}.
  */
 
+import { applicationMachine } from '../../actors/application.machine.ts';
 import type { Application } from '../application/application.ts';
-import type { EventType, TroupeEvent } from '../base/telemetry.ts';
+import type { TroupeEvent } from '../base/telemetry.ts';
 import { recordingOf } from '../kernel/flight-recorder.ts';
 import type { System, SystemOfActors } from '../kernel/system.ts';
 import { readActor } from './actor-detail.ts';
@@ -27,6 +28,7 @@ import { type Standing, type Surroundings, windowOn } from './tree-window.ts';
 import {
   breakerView,
   type Ground,
+  isPaused,
   OWN_MACHINES,
   ownState,
   poolView,
@@ -49,9 +51,10 @@ export interface LiveGround {
 
 /** For so long one walk through the tree serves all who ask, ms. */
 const FOREST_MS = 50;
+/** How the path of an application's own chart begins: it stands at no place. */
+const APPLICATION = 'application ';
 /** Charts whose standing is taken note of when the first viewer comes. */
 const ACTORS_SEEDED = 200;
-const CHART_EVENTS: ReadonlySet<EventType> = new Set<EventType>(['pool.degraded', 'pool.restored']);
 
 interface MachineSnapshot {
   readonly machine: object;
@@ -147,7 +150,7 @@ export class LiveSource implements Source {
     this.#roster.recall(recorder.facts());
     const unlisten = events.listen((event) => this.#hear(event));
     const unlistenSteps = events.on('chart.stepped', ({ path, at, state, event }) =>
-      this.#ownStep(path, at, { value: state, event }),
+      this.#ownStep(path, at, { value: state as StateValue, event }),
     );
     this.#stopListening = () => {
       unlisten();
@@ -173,9 +176,6 @@ export class LiveSource implements Source {
     if (event.type === 'host.stalled') this.#worstLagMs = Math.max(this.#worstLagMs, event.lateMs);
     else if (event.type === 'pool.job.started') this.jobsOf(event.path).waited.add(event.waitMs);
     else if (event.type === 'pool.job.settled') this.jobsOf(event.path).ran.add(event.runMs);
-    else if (event.type === 'pool.worker.transitioned')
-      this.#ownStep(`${event.path}/${event.worker}`, event.at);
-    else if (CHART_EVENTS.has(event.type)) this.#ownStep((event as { path: string }).path, event.at);
   }
 
   /** Whether there is a chart at a place: then it is known from where its next step starts. */
@@ -184,7 +184,8 @@ export class LiveSource implements Source {
     const machine = cell === undefined ? undefined : this.machineAt(path, kind);
     if (cell === undefined || machine === undefined) return false;
     const snapshot = machine.origin === 'user' ? this.snapshotAt(path) : undefined;
-    const value = snapshot?.value ?? ownState(kind, cell.inspect().state);
+    const value =
+      snapshot?.value ?? ownState(kind, cell.inspect().state, isPaused(this.system, { path, kind }));
     if (value === undefined) return false;
     const { incarnation } = cell.ref;
     const context = withContext && snapshot !== undefined ? this.contextOf(snapshot, path) : undefined;
@@ -199,17 +200,15 @@ export class LiveSource implements Source {
     return true;
   }
 
-  /** One of troupe's own charts has stepped: its own words say where it stands now. */
-  #ownStep(path: string, at: number, told?: { readonly value: StateValue; readonly event: string }): void {
+  /** One of troupe's own charts has stepped. */
+  #ownStep(path: string, at: number, told: { readonly value: StateValue; readonly event: string }): void {
     const cell = this.system.placeAt(path)?.cell;
-    if (cell === undefined) return;
-    const { kind } = cell.place.spec.logic;
-    const machine = OWN_MACHINES[kind];
-    const value = told?.value ?? ownState(kind, cell.inspect().state);
-    if (machine === undefined || value === undefined) return;
-    const { incarnation } = cell.ref;
-    const chart = this.charts.of(machine, 'troupe');
-    this.#steps.note(chart, { path, incarnation, at, event: told?.event, value });
+    const machine = path.startsWith(APPLICATION)
+      ? applicationMachine
+      : OWN_MACHINES[cell?.place.spec.logic.kind ?? ''];
+    if (machine === undefined) return;
+    const incarnation = cell?.ref.incarnation ?? 0;
+    this.#steps.note(this.charts.of(machine, 'troupe'), { path, incarnation, at, ...told });
   }
 
   #stepped(step: Parameters<MessageWatch['stepped']>[0], cause: number | undefined): void {

@@ -15,7 +15,7 @@ import type { SystemOfActors } from '../kernel/system.ts';
 import type { RecoveryStatus } from '../recovery/outcome.ts';
 import type { RecoveryInspection } from '../recovery/recovery.ts';
 import type { BreakerCore } from '../resilience/breaker-core.ts';
-import type { PoolInspection } from '../work/pool.ts';
+import type { PoolHandle, PoolInspection } from '../work/pool.ts';
 import type { ChartStanding } from './actor-view.ts';
 import type { Charts } from './chart-definition.ts';
 import type { BreakerView, PoolView, RecoveryEntry, RecoveryView, SupervisorView } from './component-view.ts';
@@ -40,6 +40,7 @@ export interface Ground {
 const CHILDREN_SHOWN = 200;
 const HISTORY_SHOWN = 50;
 const CURVE_LENGTH = 8;
+const OUTCOMES_SHOWN = 200;
 const NEVER = (): boolean => false;
 
 /** The machines by which troupe's own kinds of actors live. */
@@ -49,17 +50,27 @@ export const OWN_MACHINES: Readonly<Record<string, object>> = {
   worker: poolWorkerMachine,
 };
 
-/** A worker says its two regions in words. */
-export const ownState = (kind: string, state: unknown): StateValue | undefined => {
+/** What a pool's other region is in, where the first says it. */
+const SERVICES: Readonly<Record<string, string>> = { draining: 'finishing', closed: 'over' };
+
+/** A worker says its two regions in words; a pool says that of admission, and whether it is paused. */
+export const ownState = (kind: string, state: unknown, isPaused = false): StateValue | undefined => {
+  if (kind === 'pool' && typeof state === 'string')
+    return { admission: state, service: SERVICES[state] ?? (isPaused ? 'paused' : 'serving') };
   if (kind !== 'worker') return typeof state === 'string' ? state : undefined;
   const [lifecycle, health] = typeof state === 'string' ? state.split(', ') : [];
   return lifecycle === undefined || health === undefined ? undefined : { lifecycle, health };
 };
 
+/** Whether a pool lets those who wait wait on. */
+export const isPaused = (system: SystemOfActors, { path, kind }: Pick<Standing, 'path' | 'kind'>): boolean =>
+  kind === 'pool' &&
+  (system.placeAt(path)?.handle as Partial<PoolHandle> | undefined)?.inspect?.().paused === true;
+
 /** Where one of troupe's own actors stands in its chart. */
 export const ownStanding = (ground: Ground, standing: Standing): ChartStanding | undefined => {
   const machine = OWN_MACHINES[standing.kind];
-  const value = ownState(standing.kind, standing.state);
+  const value = ownState(standing.kind, standing.state, isPaused(ground.system, standing));
   if (machine === undefined || value === undefined) return undefined;
   const now = ground.system.startedAt;
   const chart = ground.charts.of(machine, 'troupe');
@@ -130,14 +141,16 @@ export const supervisorView = (ground: Ground, standing: Standing): SupervisorVi
 const windowOf = (core: BreakerCore): BreakerView['window'] => {
   const { calls, failures, slow } = core.inspect();
   const { options } = core.options.window;
+  const outcomes = core.window.outcomes?.(OUTCOMES_SHOWN);
+  const known = { calls, failures, slow, ...(outcomes === undefined ? {} : { outcomes }) };
   if (options.kind === 'consecutive') {
     const size = options.failures ?? 5;
-    return { kind: 'consecutive', size, minimumCalls: size, failureRate: 1, calls, failures, slow };
+    return { kind: 'consecutive', size, minimumCalls: size, failureRate: 1, ...known };
   }
   const { minimumCalls = 10, failureRate = 0.5, slowMs = Number.POSITIVE_INFINITY, slowRate = 1 } = options;
   const size = options.kind === 'count' ? (options.size ?? 100) : (options.windowMs ?? 10_000);
   const slowness = slowMs === Number.POSITIVE_INFINITY ? {} : { slowMs, slowRate };
-  return { kind: options.kind, size, minimumCalls, failureRate, ...slowness, calls, failures, slow };
+  return { kind: options.kind, size, minimumCalls, failureRate, ...slowness, ...known };
 };
 
 const lastCause = (facts: readonly Fact[]): ErrorShown | undefined =>
@@ -201,7 +214,6 @@ export const poolView = (ground: Ground, standing: Standing): PoolView | undefin
   const seen = (place.handle as { inspect(): PoolInspection }).inspect();
   const chart = ownStanding(ground, standing);
   const { waited, ran } = ground.jobsOf(standing.path);
-  const limit = (seen as { readonly queueLimit?: number }).queueLimit ?? 0;
   return {
     path: standing.path,
     state: seen.state,
@@ -227,7 +239,7 @@ export const poolView = (ground: Ground, standing: Standing): PoolView | undefin
     vacant: standing.children
       .filter(({ incarnation, id }) => incarnation === undefined && id.startsWith('place '))
       .map(({ id, status }) => ({ seat: Number(id.slice('place '.length)), why: status })),
-    queue: { waiting: seen.waiting, limit },
+    queue: { waiting: seen.waiting, limit: seen.queueLimit },
     idle: seen.idle,
     leases: seen.leases,
     crashesInRow: seen.crashesInRow,

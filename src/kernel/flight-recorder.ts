@@ -242,7 +242,13 @@ export const recordingOf = (
     readonly host: { wall(): number };
     tree(): readonly RecordedNode[];
   },
-  about: Pick<FlightRecording, 'name' | 'node' | 'pid' | 'why'>,
+  {
+    tree,
+    ...about
+  }: Pick<FlightRecording, 'name' | 'node' | 'pid' | 'why'> & {
+    /** The tree of another moment; default: as it is now. */
+    readonly tree?: FlightRecording['tree'] | undefined;
+  },
 ): FlightRecording => ({
   troupeRecording: 1,
   ...about,
@@ -251,5 +257,5 @@ export const recordingOf = (
   facts: system.recorder.facts(),
   forgotten: system.recorder.forgotten,
   counters: { ...system.counters } as Readonly<Record<string, number>>,
-  tree: system.tree(),
+  tree: tree ?? system.tree(),
 });

@@ -64,7 +64,7 @@ export class BreakerCore
   readonly events: EventStream;
   readonly options: ResolvedBreakerOptions;
   readonly unref: boolean;
-  readonly #window: Window;
+  readonly window: Window;
   readonly #judge: (ending: Ending) => Judgement;
   readonly #runner;
   readonly #wait: OpenWait;
@@ -94,7 +94,7 @@ export class BreakerCore
     this.unref = options.unref;
     const { judge, healthCheck, halfOpenQueueLimit: queueLimit, halfOpenMaxWaitMs: maxWaitMs } = options;
     this.#judge = judgeTelling(judge, (error) => this.#news.optionFailed('judge', error));
-    this.#window = options.window.create(host);
+    this.window = options.window.create(host);
     this.#wait = new OpenWait(this);
     this.#news = new BreakerNews(this);
     const failed = (error: unknown): void => this.#news.optionFailed('openMs', error);
@@ -102,7 +102,7 @@ export class BreakerCore
     this.#probes = new Probes(this);
     this.#refusals = new Refusals(this, this.#wait, options.refusals === 'shared');
     const send = (event: BreakerEvent): void => this.#send(event);
-    this.#outcomes = new Outcomes({ host, options, window: this.#window, probes: this.#probes, send });
+    this.#outcomes = new Outcomes({ host, options, window: this.window, probes: this.#probes, send });
     this.#line = new ProbeLine(this, { queueLimit, maxWaitMs });
     this.#health = healthCheck && new HealthCheck(this, healthCheck, placed ? undefined : hostTime(this));
     this.#isolation = new Isolation((type) => this.#send({ type }));
@@ -115,7 +115,7 @@ export class BreakerCore
         },
         beginGeneration: () => this.#beginGeneration(),
         clearWindow: () => {
-          this.#window.clear();
+          this.window.clear();
           this.#openings.closed();
         },
         startWaiting: () => this.#openings.begin(this.#outcomes.failures),
@@ -233,7 +233,7 @@ export class BreakerCore
       returned: (value) => {
         if (judged) this.#settle(generation, this.#judge({ kind: 'returned', value }), undefined);
         else if (generation !== this.#generation) this.#stale += 1;
-        else if (counted) this.#window.succeeded();
+        else if (counted) this.window.succeeded();
         return value;
       },
       threw: (error) => {
@@ -390,7 +390,7 @@ export class BreakerCore
     return Object.freeze({
       name: this.name,
       ...this.change(),
-      ...this.#window.counts(),
+      ...this.window.counts(),
       openUntilMs: this.#wait.leftMs === undefined ? undefined : this.#wait.untilMs,
       probes: this.#probes.size,
       waiting: this.#line.size,

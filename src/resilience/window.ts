@@ -58,6 +58,8 @@ export interface Window {
   slow(): boolean;
   clear(): void;
   counts(): WindowCounts;
+  /** The last calls that it remembers one by one, at most so many, oldest first: `s`uccess, `f`ailure, s`l`ow. */
+  outcomes?(most: number): string;
 }
 
 /** Resolved options, able to make windows. A window that needs time reads the host's monotonic clock itself. */
@@ -111,12 +113,18 @@ class ConsecutiveWindow implements Window {
   counts(): WindowCounts {
     return { calls: this.#failures, failures: this.#failures, slow: 0 };
   }
+
+  outcomes(most: number): string {
+    return 'f'.repeat(Math.min(most, this.#failures));
+  }
 }
 
 /** What a ring remembers of a call. */
 const SUCCESS = 0;
 const FAILURE = 1;
 const SLOW = 2;
+/** For people, by what a ring remembers. */
+const SIGNS = 'sfl';
 
 class CountWindow implements Window {
   readonly #ring: Uint8Array;
@@ -156,6 +164,14 @@ class CountWindow implements Window {
 
   counts(): WindowCounts {
     return { calls: this.#calls, failures: this.#failures, slow: this.#slow };
+  }
+
+  outcomes(most: number): string {
+    const ring = this.#ring;
+    let told = '';
+    for (let back = Math.min(most, this.#calls); back >= 1; back--)
+      told += SIGNS[ring[(this.#next - back + ring.length) % ring.length] as number];
+    return told;
   }
 
   #trips(part: number, rate: number): boolean {

@@ -11,7 +11,7 @@ import { createError, type TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
-import { ChartRunner } from '../chart/runner.ts';
+import { ChartRunner, stepNews } from '../chart/runner.ts';
 import type { ActorContext } from '../kernel/logic.ts';
 import { describeReason, type ExitReason } from '../kernel/reason.ts';
 import { type Backoff, createSpec } from '../kernel/spec.ts';
@@ -84,6 +84,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#readyWait = new ReadyWait(this.host, this.path, () => this.workers.filter(({ fit }) => fit).length);
     this.#runner = new ChartRunner({
       chart,
+      onStep: stepNews(this.events, this.path),
       perform: {
         decide: ({ admission }) => {
           desk.admission = admission;

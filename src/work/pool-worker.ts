@@ -100,6 +100,7 @@ export class PoolWorker implements WorkerPortListeners, SlotOwner, Waiting<PoolW
       killPort: () => this.#port?.kill(),
       retire: () => this.#retire(),
       moved: (moved: Moved, inStateMs: number) => this.#news.moved(moved, inStateMs),
+      stepped: this.#news.stepped,
     };
     this.#life = new WorkerLife(subject, owner.host.monotonic());
   }

@@ -76,6 +76,8 @@ export interface PoolInspection {
   readonly workers: readonly WorkerInspection[];
   /** Jobs and wishes for leases that wait. */
   readonly waiting: number;
+  /** How many may wait. */
+  readonly queueLimit: number;
   /** Workers that could take a job now. */
   readonly idle: number;
   /** Whether the line is nearly full. */
@@ -338,6 +340,7 @@ class Pool implements PoolHandle {
       wanted: keeper?.wanted ?? 0,
       workers: desk.workers.map((worker) => showWorker(worker, dispatch.sessions.countOf(worker))),
       waiting,
+      queueLimit: this.#options.queueLimit,
       saturated,
       idle,
       leases,

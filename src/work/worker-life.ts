@@ -10,7 +10,7 @@ import {
   type PoolWorkerEvent,
   poolWorkerMachine,
 } from '../../actors/pool-worker.machine.ts';
-import type { ChartSnapshot } from '../chart/chart.ts';
+import type { ChartSnapshot, Step } from '../chart/chart.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import {
@@ -28,6 +28,8 @@ export interface LifeSubject {
   retire(): void;
   /** `transition` is good only until it returns. */
   moved(transition: Moved, inStateMs: number): void;
+  /** Of every step, also of those in which it did not move on. */
+  stepped(step: Step, event: PoolWorkerEvent): void;
 }
 
 /** What befalls a worker, but for a missed check, which carries its figures. One object each: two are on the way of every job. */
@@ -85,7 +87,10 @@ export class WorkerLife {
         killPort: () => subject.killPort(),
         retire: () => subject.retire(),
       },
-      onStep: ({ snapshot }) => this.#note(snapshot),
+      onStep: (step, event) => {
+        this.#note(step.snapshot);
+        subject.stepped(step, event);
+      },
     });
     this.#runner.start();
   }

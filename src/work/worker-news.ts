@@ -1,5 +1,6 @@
 /** What a worker of a pool tells as events: what it did, and never what it was given. Contains no decision. */
 import type { EventStream } from '../base/telemetry.ts';
+import { stepNews } from '../chart/runner.ts';
 import type { EndReport } from './worker-end.ts';
 import type { Moved } from './worker-history.ts';
 
@@ -7,11 +8,14 @@ export class WorkerNews {
   readonly #events: EventStream;
   readonly #path: string;
   readonly #worker: string;
+  /** Hears every step of the worker's chart. */
+  readonly stepped: ReturnType<typeof stepNews>;
 
   constructor(pool: { readonly events: EventStream; readonly path: string }, worker: string) {
     this.#events = pool.events;
     this.#path = pool.path;
     this.#worker = worker;
+    this.stepped = stepNews(pool.events, `${pool.path}/${worker}`);
   }
 
   /** Two on the way of every job: nothing is built where nobody listens. */

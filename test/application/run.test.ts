@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { FlightRecording } from '../../src/kernel/flight-recorder.ts';
 
 const SERVICE = fileURLToPath(new URL('./fixtures/service.ts', import.meta.url));
 /** Generous: the machine may be busy. */
@@ -130,6 +134,40 @@ describe.concurrent('run', { timeout: PATIENCE_MS }, () => {
     expect(code).toBe(1);
     inOrder(lines, ['http drains', 'http closes', 'database closes']);
     expect(stderr).toContain('gave up: shop on worker after 0 restarts');
+  });
+
+  it('records what happened when its root gives up, with the tree as it stood before', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-run-'));
+    const { stderr } = await service('gives-up', `recordings=${folder}`).ended;
+    const [name = ''] = readdirSync(folder);
+    expect(stderr).toContain(`"recording":"${join(folder, name)}"`);
+    const { why, tree, facts } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as FlightRecording;
+    expect(why).toBe('gave_up');
+    expect(tree).toMatchObject([{ path: 'shop', kind: 'supervisor' }]);
+    expect(facts.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['actor.ended', 'supervisor.gave_up', 'app.stopped']),
+    );
+    rmSync(folder, { recursive: true });
+  });
+
+  it('records who was still there when its exit is forced, and nothing when it ends as it was told to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-run-'));
+    const orderly = service(`recordings=${folder}`);
+    await orderly.said('worker 1');
+    orderly.signal('SIGTERM');
+    expect((await orderly.ended).code).toBe(0);
+    expect(readdirSync(folder)).toEqual([]);
+    const forced = service('worker-hangs', `recordings=${folder}`);
+    await forced.said('worker 1');
+    forced.signal('SIGTERM');
+    await forced.said('worker terminates');
+    forced.signal('SIGTERM');
+    await forced.ended;
+    const [name = ''] = readdirSync(folder);
+    const { why, tree } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as FlightRecording;
+    expect(why).toBe('forced_exit');
+    expect(tree[0]?.children).toMatchObject([{ path: 'shop/worker', status: 'stopping' }]);
+    rmSync(folder, { recursive: true });
   });
 
   it('says what keeps the process alive after all was closed, and ends it', async () => {
