@@ -23,17 +23,18 @@ import { EventStream } from '../base/telemetry.ts';
 import { compileChart } from '../chart/compile.ts';
 import { ChartRunner } from '../chart/runner.ts';
 import type { Context } from './context.ts';
-import { originOf } from './origin.ts';
 import { isFailure, ScopeLedger, type ScopeReport, type TaskReport } from './scope-report.ts';
 import {
   type Task,
   type TaskHome,
   type TaskOptions,
   type TaskOutcome,
+  type TaskPlan,
   TaskRun,
   type TaskWork,
 } from './task.ts';
 import { type Counted, censusOf, type TaskCensus } from './task-census.ts';
+import { TaskRoll } from './task-roll.ts';
 
 export interface ScopeOptions {
   /** Names it in errors, events and reports. Default `'scope'`. */
@@ -131,9 +132,6 @@ const TASK_DEFAULTS = { kind: 'background', timeoutMs: NO_DEADLINE, deadline: NO
 const CLOSE_FIELDS = { timeoutMs: msOrInfinity(0), deadline: instant } as const;
 const CLOSE_DEFAULTS = { timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
 
-/** Names of which a scope remembers how far their numbers have come; beyond them it counts from 2 again. */
-const MOST_NUMBERED = 1_000;
-
 const chart = /* @__PURE__ */ compileChart(scopeMachine);
 
 /** The latch. */
@@ -154,12 +152,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     readonly onFailure: 'cancel' | 'collect';
     readonly deadline: number;
   };
-  readonly #origins: 'all' | 'by_name' | 'none';
+  /** Of tasks that are started without options. */
+  readonly #plan: TaskPlan;
   readonly #ledger: ScopeLedger;
-  readonly #running = new Map<string, TaskRun>();
-  readonly #ofKind = { lifecycle: 0, system: 0, background: 0 };
-  /** Where the numbers of tasks that share a name have come to; forgotten when none runs. */
-  readonly #numbers = new Map<string, number>();
+  readonly #running: TaskRoll;
   readonly #enders = new Set<() => void>();
   readonly #source: AbortSource | undefined;
   #idle: (() => void)[] = [];
@@ -182,7 +178,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     this.host = host;
     this.events = resolved.events ?? new EventStream(() => host.wall());
     this.#options = resolved;
-    this.#origins = resolved.origins;
+    this.#plan = Object.freeze({ kind: TASK_DEFAULTS.kind, deadline, timed: false });
+    this.#running = new TaskRoll(resolved.origins);
     this.#ledger = new ScopeLedger(name, host.monotonic());
     this.#source = signal;
     this.#census = censusOf(host);
@@ -227,34 +224,23 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     const { where } = this;
     if (typeof name !== 'string' || name === '') check(where, 'name', text, name);
     if (typeof work !== 'function') check(where, 'work', fn(), work);
-    const asked =
-      options === undefined ? TASK_DEFAULTS : resolveOptions(where, options, TASK_FIELDS, TASK_DEFAULTS);
+    const asked = options === undefined ? undefined : this.#asked(options);
     if (this.#closing !== undefined) {
       this.#ledger.refused += 1;
       throw createError('ERR_SCOPE_CLOSED', { where, task: name }, { cause: this.#closing.reason });
     }
-    const context = options === undefined ? undefined : options.context;
-    const own = sooner(this.#deadlineOf(asked), context === undefined ? NO_DEADLINE : context.deadline);
-    const { deadline } = this.#options;
-    const task = new TaskRun(this, {
-      name: this.#uniqueName(name),
-      kind: asked.kind,
-      deadline: sooner(own, deadline),
-      timed: own < deadline,
-      origin: originOf(name, this.#origins, this.start),
-    });
-    this.#running.set(task.name, task);
-    this.#ofKind[task.kind] += 1;
+    const task = new TaskRun(this, this.#running.seat(name, this.start), asked ?? this.#plan);
+    this.#running.join(task);
     this.#ledger.started += 1;
     if (this.events.active)
       this.events.emit('task.started', { path: this.name, task: task.name, kind: task.kind });
-    task.run(work as TaskWork<unknown>, context);
+    task.run(work as TaskWork<unknown>, asked?.context);
     return task as Task<T>;
   }
 
   tasks(): readonly TaskReport[] {
     const now = this.host.monotonic();
-    return Array.from(this.#running.values(), (task) => reportOf(task, now));
+    return this.#running.list().map((task) => reportOf(task, now));
   }
 
   idle(): Promise<void> {
@@ -300,10 +286,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
 
   report(): ScopeReport {
     const now = this.host.monotonic();
-    return this.#ledger.report(
-      now,
-      Array.from(this.#running.values(), (task) => reportOf(task, now)),
-    );
+    return this.#ledger.report(now, this.tasks());
   }
 
   onEnd(release: () => void): () => void {
@@ -335,8 +318,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
   }
 
   over(task: TaskRun): void {
-    this.#running.delete(task.name);
-    this.#ofKind[task.kind] -= 1;
+    this.#running.leave(task);
     if (task.state === 'straggling' && this.events.active) {
       const runMs = this.host.monotonic() - task.startedAtMs;
       this.events.emit('task.straggler_ended', { path: this.name, task: task.name, runMs });
@@ -346,11 +328,10 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
       if (this.closed) this.#census?.leave(this);
     }
     const kind = this.#cancelling;
-    if (kind !== undefined && task.kind === kind && this.#ofKind[kind] === 0) this.#kindOver();
+    if (kind !== undefined && task.kind === kind && this.#running.of(kind) === 0) this.#kindOver();
   }
 
   #rest(): void {
-    if (this.#numbers.size > 0) this.#numbers.clear();
     if (this.#idle.length === 0) return;
     const waiting = this.#idle;
     this.#idle = [];
@@ -361,8 +342,8 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     const { reason, deadline } = this.#closing as Closing;
     this.#timer?.cancel();
     this.#cancelling = kind;
-    for (const task of this.#running.values()) if (task.kind === kind) task.cancel(reason);
-    if (this.#ofKind[kind] === 0) {
+    for (const task of this.#running.list()) if (task.kind === kind) task.cancel(reason);
+    if (this.#running.of(kind) === 0) {
       this.#kindOver();
       return;
     }
@@ -386,7 +367,7 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     const closing = this.#closing as Closing;
     const { reason } = closing;
     closing.over = true;
-    const left = [...this.#running.values()];
+    const left = this.#running.list();
     for (const task of left) task.abandon(reason);
     this.closed = true;
     if (left.length === 0) this.#census?.leave(this);
@@ -402,19 +383,17 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     this.#concluded?.(report);
   }
 
-  #deadlineOf({ timeoutMs, deadline }: { readonly timeoutMs: number; readonly deadline: number }): number {
-    return timeoutMs === NO_DEADLINE
-      ? deadline
-      : sooner(deadline, deadlineIn(this.host.monotonic(), timeoutMs));
-  }
-
-  #uniqueName(name: string): string {
-    if (!this.#running.has(name)) return name;
-    let number = this.#numbers.get(name) ?? 2;
-    while (this.#running.has(`${name}#${number}`)) number += 1;
-    if (this.#numbers.size >= MOST_NUMBERED) this.#numbers.clear();
-    this.#numbers.set(name, number + 1);
-    return `${name}#${number}`;
+  #asked(options: TaskOptions): TaskPlan & { readonly context: Context | undefined } {
+    const { kind, timeoutMs, deadline, context } = resolveOptions(
+      this.where,
+      options,
+      TASK_FIELDS,
+      TASK_DEFAULTS,
+    );
+    const allowed = timeoutMs === NO_DEADLINE ? NO_DEADLINE : deadlineIn(this.host.monotonic(), timeoutMs);
+    const own = sooner(sooner(deadline, allowed), context === undefined ? NO_DEADLINE : context.deadline);
+    const { deadline: scopes } = this.#options;
+    return { kind, deadline: sooner(own, scopes), timed: own < scopes, context };
   }
 
   #overdue(): void {

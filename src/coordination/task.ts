@@ -13,6 +13,7 @@ import type { Awaitable } from '../kernel/logic.ts';
 import { isThenable } from '../resilience/call.ts';
 import type { Context } from './context.ts';
 import type { Scope } from './scope.ts';
+import type { Seat } from './task-roll.ts';
 
 /** What a task is given. */
 export interface TaskContext {
@@ -69,22 +70,22 @@ export interface TaskHome {
 
 const RESULT_PENDING = Symbol('pending');
 
+/** What tasks are told of themselves; tasks without options share one. */
 export interface TaskPlan {
-  readonly name: string;
   readonly kind: TaskKind;
   readonly deadline: number;
   /** Whether the deadline is the task's own; its scope keeps the scope's. */
   readonly timed: boolean;
-  readonly origin: string | undefined;
 }
 
 export class TaskRun implements Task<unknown>, TaskContext {
-  readonly name: string;
   readonly kind: TaskKind;
   readonly deadline: number;
-  /** Where it was started, if that was looked at. */
-  readonly origin: string | undefined;
   readonly startedAtMs: number;
+  readonly seat: Seat;
+  /** Its neighbours in the roll of its scope, whose alone these are. */
+  before: TaskRun | undefined = undefined;
+  after: TaskRun | undefined = undefined;
   readonly #home: TaskHome;
   readonly #timed: boolean;
   #outcome: TaskOutcome | undefined = undefined;
@@ -92,16 +93,26 @@ export class TaskRun implements Task<unknown>, TaskContext {
   #cancelled: { readonly reason: unknown } | undefined = undefined;
   #timer: Timer | undefined = undefined;
   #value: unknown = RESULT_PENDING;
-  #result: PromiseWithResolvers<unknown> | undefined = undefined;
+  #result: Promise<unknown> | undefined = undefined;
+  #resolve: ((value: unknown) => void) | undefined = undefined;
+  #reject: ((error: unknown) => void) | undefined = undefined;
 
-  constructor(home: TaskHome, { name, kind, deadline, timed, origin }: TaskPlan) {
+  constructor(home: TaskHome, seat: Seat, { kind, deadline, timed }: TaskPlan) {
     this.#timed = timed;
     this.#home = home;
-    this.name = name;
+    this.seat = seat;
     this.kind = kind;
     this.deadline = deadline;
-    this.origin = origin;
     this.startedAtMs = home.host.monotonic();
+  }
+
+  get name(): string {
+    return this.seat.name;
+  }
+
+  /** Where it was started, if that was looked at. */
+  get origin(): string | undefined {
+    return this.seat.origin;
   }
 
   get state(): TaskState {
@@ -122,10 +133,12 @@ export class TaskRun implements Task<unknown>, TaskContext {
 
   get result(): Promise<unknown> {
     if (this.#result === undefined) {
-      this.#result = withResolvers();
-      if (this.#value !== RESULT_PENDING) this.#settleResult();
+      this.#result = new Promise(keepSettlers);
+      this.#resolve = resolveLast;
+      this.#reject = rejectLast;
+      if (this.#value !== RESULT_PENDING) this.#settleResult(this.#result);
     }
-    return this.#result.promise;
+    return this.#result;
   }
 
   /** Runs the work, in the caller or in the context that it was given. */
@@ -199,34 +212,24 @@ export class TaskRun implements Task<unknown>, TaskContext {
     this.#outcome = outcome;
     this.#timer?.cancel();
     this.#value = value;
-    if (this.#result !== undefined) this.#settleResult();
+    if (this.#result !== undefined) this.#settleResult(this.#result);
     this.#home.settled(this, outcome, outcome === 'completed' ? undefined : value);
   }
 
-  #settleResult(): void {
-    const result = this.#result;
-    if (result === undefined) return;
-    if (this.#outcome === 'completed') result.resolve(this.#value);
+  #settleResult(result: Promise<unknown>): void {
+    if (this.#outcome === 'completed') this.#resolve?.(this.#value);
     else {
       // Its scope has the error already.
-      result.promise.catch(() => {});
-      result.reject(this.#value);
+      result.catch(() => {});
+      this.#reject?.(this.#value);
     }
   }
 }
 
-interface PromiseWithResolvers<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-const withResolvers = <T>(): PromiseWithResolvers<T> => {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
+/** What the promise made last is settled with: one function for all promises costs no closure for each. */
+let resolveLast: (value: unknown) => void;
+let rejectLast: (error: unknown) => void;
+const keepSettlers = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
 };

@@ -1,10 +1,17 @@
 /** What went wrong with task registries elsewhere, and with scopes here before: each cannot happen, by name. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { createBus } from '../../src/coordination/bus.ts';
 import { createScope } from '../../src/coordination/scope.ts';
+import { type TaskHome, TaskRun } from '../../src/coordination/task.ts';
+import { TaskRoll } from '../../src/coordination/task-roll.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { gate, watch } from '../kernel/rig.ts';
 import { createScopeRig, deaf, obedient } from './scope-rig.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 describe('defects of task registries', () => {
   it('a close that left somebody behind does not report that all went well', async () => {
@@ -171,6 +178,39 @@ describe('many tasks', () => {
     await host.settle();
     expect(scope.start('mail', () => 1).name).toBe('mail');
   }, 5_000);
+
+  it('that nobody knows any more are not kept by one that somebody keeps', async () => {
+    const { scope, host } = createScopeRig({ origins: 'none' });
+    const all = gate();
+    const kept = scope.start('kept', () => all.passed);
+    const next = new WeakRef(scope.start('next', () => all.passed));
+    all.open();
+    await host.settle();
+    for (let round = 0; round < 10 && next.deref() !== undefined; round++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    expect([kept.state, next.deref()]).toEqual(['completed', undefined]);
+  });
+
+  it('under names of their own leave no more of them than a thousand behind, and never share one', async () => {
+    const roll = new TaskRoll('none');
+    const home = { where: 'test', host: new SimulatedHost() } as unknown as TaskHome;
+    const plan = { kind: 'background', deadline: Number.POSITIVE_INFINITY, timed: false } as const;
+    const begin = (name: string): TaskRun => {
+      const task = new TaskRun(home, roll.seat(name, begin), plan);
+      roll.join(task);
+      return task;
+    };
+    const loop = begin('loop');
+    for (let number = 0; number < 10_000; number++) roll.leave(begin(`request ${number}`));
+    expect(roll.seats).toBeLessThan(1_100);
+    const shared = [begin('loop'), begin('loop#2'), begin('loop')];
+    expect(shared.map(({ name }) => name)).toEqual(['loop#2', 'loop#2#2', 'loop#3']);
+    expect(roll.list()).toEqual([loop, ...shared]);
+    for (const task of [...shared, loop]) roll.leave(task);
+    expect([roll.size, roll.of('background'), roll.list(), roll.seats]).toEqual([0, 0, [], 0]);
+  });
 });
 
 describe('scope after scope', () => {
