@@ -26,7 +26,7 @@ export interface ChaosOptions extends PolicyOptions {
   readonly seed?: number;
   /** Part of the calls that fail, without running the work. Default 0. */
   readonly faultRate?: number;
-  /** Makes the error. Default: ERR_CHAOS_FAULT. */
+  /** Makes the error, returned or thrown. Default: ERR_CHAOS_FAULT. */
   readonly fault?: () => unknown;
   /** Part of the calls that are delayed. Default 0. */
   readonly latencyRate?: number;
@@ -34,7 +34,7 @@ export interface ChaosOptions extends PolicyOptions {
   readonly latencyMs?: number;
   /** Part of the calls that are answered by `outcome`, without running the work. Default 0. */
   readonly outcomeRate?: number;
-  /** Makes the answer. Default: `undefined`. */
+  /** Makes the answer; what it throws is the call's error. Default: `undefined`. */
   readonly outcome?: () => unknown;
 }
 

@@ -4,7 +4,7 @@
  * Invariant: it is asked at most once a call, after all else has failed, and only while somebody waits: a caller that
  * aborted, or ran out of its own time, gets that. What the fallback throws is what the caller is told.
  */
-import { anything, fn, refuse, resolveOptions } from '../base/options.ts';
+import { anything, check, flag, fn, refuse, resolveOptions } from '../base/options.ts';
 import { BoundedCall, type Bounds, type CallContext, type Ending, type Work } from './call.ts';
 import {
   BasePolicy,
@@ -19,7 +19,7 @@ export interface FallbackOptions extends PolicyOptions {
   readonly value?: unknown;
   /** Makes the answer; it has what is left of the caller's time. */
   readonly fallback?: (error: unknown, context: CallContext) => unknown;
-  /** Which errors it answers for. Default: all. Where it throws, the error goes through. */
+  /** Which errors it answers for. Default: all. Where it throws, or gives no boolean, the error goes through. */
   readonly when?: (error: unknown) => boolean;
 }
 
@@ -29,7 +29,7 @@ export interface FallbackReport extends PolicyReport {
   readonly failed: number;
 }
 
-/** Its answer must be of the type that the work gives. Event: `fallback.used`. */
+/** Its answer must be of the type that the work gives. Events: `fallback.used`, `policy.option_failed`. */
 export interface Fallback extends StandalonePolicy {
   inspect(): FallbackReport;
 }
@@ -79,7 +79,9 @@ class FallbackPolicy extends BasePolicy implements Fallback {
 
   #answersFor(error: unknown): boolean {
     try {
-      return this.#when(error) === true;
+      const answers = check(this.where, 'when', flag, this.#when(error));
+      this.mishaps.works('when');
+      return answers;
     } catch (failure) {
       this.mishaps.tell('when', failure);
       return false;

@@ -8,7 +8,7 @@
 import { keepAmbient } from '../base/ambient.ts';
 import { createError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { fits, integer, ms, object, resolveOptions } from '../base/options.ts';
+import { fits, integer, ms, resolveOptions } from '../base/options.ts';
 import { BoundedCall, type Bounds, keptFor, type Work } from './call.ts';
 import { LatencyWindow } from './latency-window.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type PolicyReport,
   type StandalonePolicy,
 } from './policy.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import { BUDGET, type RetryBudget } from './retry-budget.ts';
 
 export interface HedgeOptions extends PolicyOptions {
   /** How long to wait before each further attempt, ms; with `quantile`, until there are enough samples. Default 100. */
@@ -57,7 +57,7 @@ const FIELDS = {
   quantile: fits<number>('a number above 0, below 1', (v) => typeof v === 'number' && v > 0 && v < 1),
   minimumCalls: integer(1, SAMPLES),
   maxHedges: integer(1, 10),
-  budget: object<RetryBudget>('a retry budget'),
+  budget: BUDGET,
 } as const;
 
 class HedgePolicy extends BasePolicy implements Hedge {

@@ -40,6 +40,12 @@ const FIELDS = {
   host: object<Host>('a Host'),
 } as const;
 
+/** As an option of a policy: asked at each call, so what could not be asked is refused at once. */
+export const BUDGET = fits<RetryBudget>('a retry budget', (value) => {
+  const { earn, spend, burst } = (value ?? {}) as Partial<Record<keyof RetryBudget, unknown>>;
+  return typeof earn === 'function' && typeof spend === 'function' && typeof burst === 'number';
+});
+
 /** Sums of fractions fall short of whole numbers by less than this. */
 const ROUNDING = 1e-9;
 

@@ -11,7 +11,7 @@ import { keepAmbient } from '../base/ambient.ts';
 import { NO_DEADLINE } from '../base/deadline.ts';
 import { isTroupeError } from '../base/errors.ts';
 import type { Timer } from '../base/host.ts';
-import { fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
+import { check, type Field, fits, flag, fn, integer, ms, object, resolveOptions } from '../base/options.ts';
 import { type BackoffOptions, type BackoffStrategy, createBackoff, tellingBackoff } from './backoff.ts';
 import {
   BoundedCall,
@@ -34,7 +34,7 @@ import {
   type PolicyReport,
   type StandalonePolicy,
 } from './policy.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import { BUDGET, type RetryBudget } from './retry-budget.ts';
 
 /** What a classifier says of an error, as far as a retry wants to know: `createClassifier()` of troupe says more. */
 export interface RetryAdvice {
@@ -45,7 +45,7 @@ export interface RetryAdvice {
   readonly remedy?: { readonly kind: string; readonly backoff?: string } | undefined;
 }
 
-/** Classifies errors; `defaultClassifier` fits. It must not throw. */
+/** Classifies errors; `defaultClassifier` fits. Where it throws, or gives no advice, the error is not tried again. */
 export interface RetryClassifier {
   classify(error: unknown, context: { readonly attempt: number }): RetryAdvice;
 }
@@ -55,7 +55,10 @@ export interface RetryOptions extends PolicyOptions {
   readonly maxAttempts?: number;
   /** How long to wait between. Default: exponential from 1,000 ms to 30,000 ms, ± 25 %. */
   readonly backoff?: BackoffOptions;
-  /** Whether an error is worth another attempt. Default: all are, but what `idempotent` rules out. */
+  /**
+   * Whether an error is worth another attempt. Default: all are, but what `idempotent` rules out. Where it throws, or gives no
+   * boolean (a promise is none), the error is not tried again: what it was meant to rule out may do harm twice.
+   */
   readonly shouldRetry?: (error: unknown, attempt: number) => boolean;
   /** Says by category which errors are tried again, how often, and with which backoff, all within `maxAttempts`. */
   readonly classifier?: RetryClassifier;
@@ -77,8 +80,8 @@ export interface AttemptContext extends CallContext {
 }
 
 /**
- * A retry policy: it keeps nothing between operations but counts. Events: `retry.scheduled`, `retry.exhausted`, and
- * `limit.exhausted` where its budget is spent. `execute` rejects with the last error of `work`, ERR_DEADLINE_PASSED,
+ * A retry policy: it keeps nothing between operations but counts. Events: `retry.scheduled`, `retry.exhausted`,
+ * `limit.exhausted` where its budget is spent, and `policy.option_failed` where a function among its options broke. `execute` rejects with the last error of `work`, ERR_DEADLINE_PASSED,
  * ERR_POLICY_DISPOSED, or the reason of the caller's signal.
  */
 export interface Retry extends StandalonePolicy<AttemptContext> {
@@ -103,10 +106,17 @@ const FIELDS = {
     'a classifier',
     (value) => typeof (value as RetryClassifier | null)?.classify === 'function',
   ),
-  budget: object<RetryBudget>('a retry budget'),
+  budget: BUDGET,
   idempotent: flag,
   maxRetryAfterMs: ms(0),
 } as const;
+
+const ADVICE = fits<RetryAdvice>(
+  'advice, with a boolean `retryable`',
+  (value) => typeof (value as RetryAdvice | null | undefined)?.retryable === 'boolean',
+);
+/** Of a classifier that broke. */
+const NO_ADVICE: RetryAdvice = Object.freeze({ retryable: false });
 
 export const RETRY_DEFAULTS = Object.freeze({ maxAttempts: 3, idempotent: false, maxRetryAfterMs: 60_000 });
 
@@ -144,7 +154,10 @@ class RetryPolicy extends BasePolicy implements Retry {
     if (kind === 'aborted') return isDeadline(error) ? 'deadline' : 'aborted';
     if (this.disposed) return 'disposed';
     if (attempt >= maxAttempts) return 'attempts';
-    const advice = classifier?.classify(error, { attempt });
+    const advice =
+      classifier === undefined
+        ? undefined
+        : this.#ask('classifier', ADVICE, () => classifier.classify(error, { attempt }), NO_ADVICE);
     if (!this.#isWorthIt(error, attempt, advice)) return 'refused';
     const askedMs = Math.max(retryAfterMsOf(error), retryAfterMsOf(advice));
     if (askedMs > maxRetryAfterMs) return 'refused';
@@ -187,7 +200,9 @@ class RetryPolicy extends BasePolicy implements Retry {
 
   #isWorthIt(error: unknown, attempt: number, advice: RetryAdvice | undefined): boolean {
     const { shouldRetry, idempotent } = this.#options;
-    if (shouldRetry !== undefined) return shouldRetry(error, attempt) === true;
+    if (advice === NO_ADVICE) return false;
+    if (shouldRetry !== undefined)
+      return this.#ask('shouldRetry', flag, () => shouldRetry(error, attempt), false);
     if (advice?.retryable === false) return false;
     return idempotent || !isTroupeError(error) || error.outcome !== 'unknown';
   }
@@ -199,10 +214,32 @@ class RetryPolicy extends BasePolicy implements Retry {
     if (kind === 'none') return undefined;
     let strategy = this.#backoffs.get(kind);
     if (strategy === undefined) {
-      strategy = createBackoff({ ...backoff, kind: kind as 'linear' }, `${this.where}.backoff`);
+      strategy = this.#backoffOf({ ...backoff, kind: kind as 'linear' });
       this.#backoffs.set(kind, strategy);
     }
     return strategy;
+  }
+
+  /** The backoff that a classifier names; where there is none of that name, the policy's own. */
+  #backoffOf(named: BackoffOptions): BackoffStrategy {
+    try {
+      return createBackoff(named, `${this.where}.backoff`);
+    } catch (error) {
+      this.mishaps.tell('classifier', error);
+      return this.#backoff;
+    }
+  }
+
+  /** What a user's own function answers. Where it breaks, that is told, and `otherwise` is taken. */
+  #ask<T>(option: string, rule: Field<T>, ask: () => T, otherwise: T): T {
+    try {
+      const answer = check(this.where, option, rule, ask());
+      this.mishaps.works(option);
+      return answer;
+    } catch (error) {
+      this.mishaps.tell(option, error);
+      return otherwise;
+    }
   }
 }
 
@@ -281,9 +318,9 @@ class Operation<T> implements AbortListener {
       const next = this.#policy.decide(failure, this.#attempt, this.#previousMs);
       const why = typeof next === 'number' ? this.#tryLater(failure.error, next) : next;
       if (why !== undefined) this.#giveUp(failure.error, why);
-    } catch (error) {
-      // Only the user's own functions can throw here: their mistake ends the operation, and is told.
-      this.#giveUp(error, 'refused');
+    } catch {
+      // Only an error whose own properties throw when read gets here: its caller gets it as it is.
+      this.#giveUp(failure.error, 'refused');
     }
   }
 

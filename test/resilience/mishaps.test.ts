@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { TroupeEvent } from '../../src/base/telemetry.ts';
 import { createAdaptiveConcurrency } from '../../src/resilience/adaptive-concurrency.ts';
+import { createChaos } from '../../src/resilience/chaos.ts';
 import { createCircuitBreaker } from '../../src/resilience/circuit-breaker.ts';
 import { createFallback } from '../../src/resilience/fallback.ts';
+import { createHedge } from '../../src/resilience/hedge.ts';
 import { createLoadShedding } from '../../src/resilience/load-shedding.ts';
 import type { StandalonePolicy } from '../../src/resilience/policy.ts';
 import { createRetry } from '../../src/resilience/retry.ts';
@@ -62,6 +64,107 @@ describe('a broken function of an option', () => {
     const mishaps = told(fallback);
     expect(await outcomeOf(fallback.execute(down))).toBe('down');
     expect(mishaps).toEqual(['when: boom']);
+  });
+
+  it('fallback: so it does where `when` gives a promise, which is no answer', async () => {
+    const fallback = createFallback({
+      host: new SimulatedHost(),
+      value: 'plan b',
+      when: (async () => true) as never,
+    });
+    const mishaps = told(fallback);
+    expect(await outcomeOf(fallback.execute(down))).toBe('down');
+    expect(mishaps).toHaveLength(1);
+    expect(mishaps[0]).toMatch(/^when: fallback fallback: when must be true or false/);
+  });
+
+  const broken: [string, object, RegExp][] = [
+    ['shouldRetry', { shouldRetry: boom }, /^shouldRetry: boom$/],
+    ['shouldRetry', { shouldRetry: async () => true }, /shouldRetry must be true or false/],
+    ['classifier', { classifier: { classify: boom } }, /^classifier: boom$/],
+    ['classifier', { classifier: { classify: async () => ({ retryable: true }) } }, /must be advice/],
+    ['classifier', { classifier: { classify: () => undefined } }, /must be advice/],
+    ['classifier', { classifier: { classify: boom }, shouldRetry: () => true }, /^classifier: boom$/],
+  ];
+
+  describe.each(broken)('retry: %s, as %o', (_option, options, words) => {
+    it('ends the operation with the error of the work, and is told of once', async () => {
+      const host = new SimulatedHost();
+      const retry = createRetry({ host, ...options });
+      const mishaps = told(retry);
+      const error = new Error('down');
+      for (let i = 0; i < 2; i++) {
+        let runs = 0;
+        const work = () => {
+          runs += 1;
+          throw error;
+        };
+        const thrown = retry.execute(work).catch((cause: unknown) => cause);
+        expect(await host.runUntil(thrown)).toBe(error);
+        expect(runs).toBe(1);
+      }
+      expect(mishaps).toHaveLength(1);
+      expect(mishaps[0]).toMatch(words);
+      expect(retry.inspect()).toMatchObject({ operations: 2, retries: 0, exhausted: 2, waiting: 0 });
+    });
+  });
+
+  it('retry: a shouldRetry that works again, and breaks again, is told of again', async () => {
+    const host = new SimulatedHost();
+    let says: () => boolean = boom;
+    const retry = createRetry({ host, maxAttempts: 2, shouldRetry: () => says() });
+    const mishaps = told(retry);
+    for (const next of [boom, () => true, boom]) {
+      says = next;
+      expect(await host.runUntil(outcomeOf(retry.execute(down)))).toBe('down');
+    }
+    expect(mishaps).toEqual(['shouldRetry: boom', 'shouldRetry: boom']);
+  });
+
+  it('retry: a backoff that no classifier should name is told of, and its own is taken', async () => {
+    const host = new SimulatedHost();
+    const classify = () => ({ retryable: true, remedy: { kind: 'retry', backoff: 'quadratic' } });
+    const retry = createRetry({
+      host,
+      maxAttempts: 3,
+      backoff: { baseMs: 100, jitter: 'none' },
+      classifier: { classify },
+    });
+    const mishaps = told(retry);
+    expect(await host.runUntil(outcomeOf(retry.execute(down)))).toBe('down');
+    expect(host.monotonic()).toBe(300);
+    expect(mishaps).toHaveLength(1);
+    expect(mishaps[0]).toMatch(/^classifier: .*kind/);
+  });
+
+  it('retry and hedge: a budget that could not be asked is refused at once', () => {
+    for (const make of [createRetry, createHedge])
+      expect(() => make({ budget: { earn: 1 } as never })).toThrow(/budget must be a retry budget/);
+  });
+
+  it('health check: one that throws has found its patient ill, and the breaker goes on', async () => {
+    const host = new SimulatedHost();
+    const breaker = createCircuitBreaker({
+      host,
+      window: { kind: 'consecutive', failures: 1 },
+      healthCheck: { check: boom, everyMs: 100 },
+    });
+    const checks: unknown[] = [];
+    breaker.on('breaker.checked', ({ error }) => checks.push((error as Error).message));
+    breaker.fail();
+    await host.advance(250);
+    expect(checks).toEqual(['boom', 'boom']);
+    expect(breaker.inspect().state).toBe('open');
+  });
+
+  it('chaos: what its own functions throw is what the call fails with', async () => {
+    for (const options of [
+      { faultRate: 1, fault: boom },
+      { outcomeRate: 1, outcome: boom },
+    ]) {
+      const chaos = createChaos({ host: new SimulatedHost(), enabled: true, ...options });
+      expect(await outcomeOf(chaos.execute(ok))).toBe('boom');
+    }
   });
 
   it('retry: where a custom delay throws, the exponential one is taken', async () => {

@@ -146,12 +146,27 @@ describe('what is worth another attempt', () => {
     expect(shouldRetry).toHaveBeenLastCalledWith(expect.objectContaining({ message: 'down' }), 2);
   });
 
-  it('a shouldRetry that throws ends the operation with what it threw', async () => {
+  it('a shouldRetry that throws ends the operation with the error of the work, untouched', async () => {
     const host = new SimulatedHost();
+    const error = new Error('down');
+    const { work, triedAt } = flaky(host, 9, error);
     const shouldRetry = () => {
       throw new Error('bad judge');
     };
-    expect(await host.runUntil(outcomeOf(retry(down, { host, ...plain, shouldRetry })))).toBe('bad judge');
+    const thrown = retry(work, { host, ...plain, shouldRetry }).catch((cause: unknown) => cause);
+    expect(await host.runUntil(thrown)).toBe(error);
+    expect(triedAt).toHaveLength(1);
+  });
+
+  it('an error whose properties throw when they are read comes out as it was thrown', async () => {
+    const host = new SimulatedHost();
+    const error = Object.defineProperty(new Error('down'), 'retryAfterMs', {
+      get: () => {
+        throw new Error('not to be read');
+      },
+    });
+    const { work } = flaky(host, 9, error);
+    expect(await host.runUntil(retry(work, { host, ...plain }).catch((cause: unknown) => cause))).toBe(error);
   });
 
   it('an unknown outcome is tried again only where that is declared harmless', async () => {
