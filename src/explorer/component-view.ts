@@ -62,7 +62,8 @@ export interface BreakerView {
   /** When it half-opens; absent unless it waits for that. */
   readonly retryAt?: number;
   readonly openMs?: number;
-  readonly window: {
+  /** Absent in a recording, which knows of no calls. */
+  readonly window?: {
     readonly kind: 'consecutive' | 'count' | 'time';
     /** Calls or ms that it remembers, or failures in a row that trip it. */
     readonly size: number;

@@ -6,15 +6,26 @@
 
 import { applicationMachine } from '../../actors/application.machine.ts';
 import { createError } from '../base/errors.ts';
-import type { ActorDetail, ChartDefinition, Fact, History, Message, Step } from './actor-view.ts';
+import type {
+  ActorDetail,
+  ChartDefinition,
+  ChartStanding,
+  Fact,
+  History,
+  Message,
+  Step,
+} from './actor-view.ts';
 import { Charts } from './chart-definition.ts';
-import { activeOf, enabledIn } from './chart-standing.ts';
 import type { ApplicationView, Metrics, SupervisorView } from './component-view.ts';
-import type { Recording } from './protocol.ts';
+import { isFailure, recordingOfFailure } from './failure-recording.ts';
+import { LIMITS, type Recording } from './protocol.ts';
 import { isTame } from './read-command.ts';
+import { recallSteps } from './recorded-steps.ts';
+import { type RecordedGround, recordedBreaker, recordedPool, recordedRecovery } from './recorded-views.ts';
 import { Ring } from './ring.ts';
 import { Roster } from './roster.ts';
 import type { Journal, Source } from './source.ts';
+import { Steps } from './steps.ts';
 import type { TreeQuery, TreeWindow } from './tree-view.ts';
 import { keyOf, rowOf, type Standing, type Surroundings, windowOn } from './tree-window.ts';
 import { OWN_MACHINES, ownState, SUPERVISORS } from './views.ts';
@@ -56,8 +67,9 @@ export const readRecording = (content: string, file: string): Recording => {
   } catch {
     refuse('it is not JSON');
   }
+  if (isFailure(parsed)) return recordingOfFailure(parsed);
   if (typeof parsed !== 'object' || parsed === null || parsed.troupeRecording !== 1)
-    return refuse('it does not say troupeRecording: 1');
+    return refuse('it does not say troupeRecording: 1, and is no failed simulation either');
   const { name, facts, tree, startedAt, writtenAt, node } = parsed;
   if (typeof name !== 'string' || typeof node !== 'string') refuse('it does not say whose it is');
   if (typeof startedAt !== 'number' || typeof writtenAt !== 'number') refuse('it does not say when it was');
@@ -92,15 +104,23 @@ export class RecordingSource implements Source {
   readonly #recording: Recording;
   readonly #charts = new Charts();
   readonly #roster = new Roster();
+  /** Those that facts tell of. */
+  readonly #steps = new Steps();
 
   constructor(recording: Recording) {
     this.#recording = recording;
     this.facts = new Kept(recording.facts);
-    this.steps = new Kept(recording.steps ?? []);
-    this.#roster.recall(recording.facts);
     for (const machine of [...Object.values(OWN_MACHINES), applicationMachine])
       this.#charts.of(machine, 'troupe');
     for (const definition of recording.definitions ?? []) this.#charts.add(definition);
+    this.#roster.recall(recording.facts);
+    recallSteps(recording.facts, {
+      steps: this.#steps,
+      charts: this.#charts,
+      startedAt: recording.startedAt,
+      incarnationOf: (path) => this.#find(path)?.incarnation ?? 0,
+    });
+    this.steps = recording.steps === undefined ? this.#steps.recent : new Kept(recording.steps);
   }
 
   hello() {
@@ -138,34 +158,40 @@ export class RecordingSource implements Source {
   actor(path: string): ActorDetail | undefined {
     const standing = this.#find(path);
     if (standing === undefined) return undefined;
-    const machine = OWN_MACHINES[standing.kind];
-    const value = ownState(standing.kind, standing.state);
-    const chart = machine === undefined ? undefined : this.#charts.of(machine, 'troupe');
-    const active = chart === undefined || value === undefined ? [] : activeOf(chart.definition.root, value);
-    const { startedAt } = this.#recording;
+    const chart = this.#chartOf(standing);
     return {
       path,
       row: rowOf(standing, this.#around(), { key: keyOf(standing), depth: 0, matched: true }),
       names: [],
       options: {},
       mailbox: { depth: standing.mailbox, capacity: 0, overflow: 'unknown', paused: false, next: [] },
-      ...(chart === undefined || value === undefined
-        ? {}
-        : {
-            chart: {
-              machine: chart.definition.machine,
-              active,
-              value,
-              status: 'active',
-              enabled: enabledIn(chart, active, { sendable: () => false }),
-              visits: {},
-              since: startedAt,
-            },
-          }),
+      ...(chart === undefined ? {} : { chart }),
+      ...this.#componentOf(standing),
       restarts: this.#roster.place(path)?.history ?? [],
       ...(SUPERVISORS.includes(standing.kind) ? { supervision: this.#supervisor(standing) } : {}),
       unavailable: { messages: 'a recording holds no messages', context: 'a recording holds no contexts' },
     };
+  }
+
+  #chartOf({ path, kind, state }: Standing): ChartStanding | undefined {
+    const machine = OWN_MACHINES[kind];
+    const value = ownState(kind, state);
+    if (machine === undefined || value === undefined) return undefined;
+    const now = this.#recording.startedAt;
+    const about = { path, value, status: 'active' as const, sendable: () => false, now };
+    return this.#steps.standing(this.#charts.of(machine, 'troupe'), about);
+  }
+
+  get #ground(): RecordedGround {
+    const { facts, startedAt } = this.#recording;
+    return { facts, startedAt, chartOf: (standing) => this.#chartOf(standing) };
+  }
+
+  #componentOf(standing: Standing): Pick<ActorDetail, 'breaker' | 'pool' | 'recovery'> {
+    if (standing.kind === 'pool') return { pool: recordedPool(this.#ground, standing) };
+    if (standing.kind === 'recovery') return { recovery: recordedRecovery(this.#ground, standing) };
+    const breaker = standing.kind === 'breaker' ? recordedBreaker(this.#ground, standing) : undefined;
+    return breaker === undefined ? {} : { breaker };
   }
 
   #supervisor({ path, kind, facts, children }: Standing): SupervisorView {
@@ -197,6 +223,7 @@ export class RecordingSource implements Source {
   }
 
   history(path: string, incarnation?: number): History | undefined {
+    if (this.#recording.steps === undefined) return this.#steps.history(path, incarnation);
     const steps = this.steps.from(0).filter((step) => step.path === path);
     const wanted =
       incarnation === undefined ? steps : steps.filter((step) => step.incarnation === incarnation);
@@ -217,26 +244,31 @@ export class RecordingSource implements Source {
     return this.#recording;
   }
 
-  supervisors(): readonly SupervisorView[] {
-    const views: SupervisorView[] = [];
+  #each<V>(kinds: readonly string[], read: (standing: Standing) => V | undefined): readonly V[] {
+    const views: V[] = [];
     const walk = (standing: Standing): void => {
-      if (SUPERVISORS.includes(standing.kind)) views.push(this.#supervisor(standing));
+      const view = kinds.includes(standing.kind) ? read(standing) : undefined;
+      if (view !== undefined && views.length < LIMITS.windowRows) views.push(view);
       standing.children.forEach(walk);
     };
     (this.#recording.tree as readonly Standing[]).forEach(walk);
     return views;
   }
 
+  supervisors() {
+    return this.#each(SUPERVISORS, (standing) => this.#supervisor(standing));
+  }
+
   breakers() {
-    return [];
+    return this.#each(['breaker'], (standing) => recordedBreaker(this.#ground, standing));
   }
 
   pools() {
-    return [];
+    return this.#each(['pool'], (standing) => recordedPool(this.#ground, standing));
   }
 
   recoveries() {
-    return [];
+    return this.#each(['recovery'], (standing) => recordedRecovery(this.#ground, standing));
   }
 
   application(): ApplicationView {

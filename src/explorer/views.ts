@@ -38,7 +38,7 @@ export interface Ground {
 }
 
 const CHILDREN_SHOWN = 200;
-const HISTORY_SHOWN = 50;
+export const HISTORY_SHOWN = 50;
 const CURVE_LENGTH = 8;
 const OUTCOMES_SHOWN = 200;
 const NEVER = (): boolean => false;
@@ -138,7 +138,7 @@ export const supervisorView = (ground: Ground, standing: Standing): SupervisorVi
 
 // ── breakers ─────────────────────────────────────────────────────────────────────────────────────────────
 
-const windowOf = (core: BreakerCore): BreakerView['window'] => {
+const windowOf = (core: BreakerCore): NonNullable<BreakerView['window']> => {
   const { calls, failures, slow } = core.inspect();
   const { options } = core.options.window;
   const outcomes = core.window.outcomes?.(OUTCOMES_SHOWN);
@@ -153,7 +153,7 @@ const windowOf = (core: BreakerCore): BreakerView['window'] => {
   return { kind: options.kind, size, minimumCalls, failureRate, ...slowness, ...known };
 };
 
-const lastCause = (facts: readonly Fact[]): ErrorShown | undefined =>
+export const lastCause = (facts: readonly Fact[]): ErrorShown | undefined =>
   facts.filter(({ type, data }) => type === 'breaker.opened' && data['cause'] !== undefined).at(-1)?.data[
     'cause'
   ] as unknown as ErrorShown | undefined;

@@ -4,8 +4,17 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { FILES_KEPT, writeRecording } from '../../src/application/recording-file.ts';
 import { explore } from '../../src/explorer/cli/explore.ts';
-import { readRecording } from '../../src/explorer/recording-source.ts';
-import { actor, createSystem, server, supervisor } from '../../src/index.ts';
+import { RecordingSource, readRecording } from '../../src/explorer/recording-source.ts';
+import {
+  actor,
+  circuitBreaker,
+  createSystem,
+  inProcess,
+  pool,
+  recovery,
+  server,
+  supervisor,
+} from '../../src/index.ts';
 import { Page } from './served.ts';
 
 const till = actor(
@@ -98,4 +107,94 @@ it('a folder that cannot be written loses the recording, and nothing else', asyn
   const system = createSystem();
   expect(writeRecording('/proc/nowhere', system, { name: 'x', why: 'gave_up' })).toBeUndefined();
   await system.shutdown();
+});
+
+const FAILURE = {
+  kit: 1,
+  node: '20.20.2',
+  scenario: 'prices',
+  property: 'nobody waits for ever',
+  error: 'Error: 1 of 2 still waits\n    at here',
+  hash: 'abcd',
+  commandNames: ['fail'],
+  trace: [
+    'run turn 0',
+    'note actor.started shop/prices 0',
+    'note actor.started shop 0',
+    'command fail 3',
+    'choose link.cut 1',
+    'note breaker.opened shop/prices 250',
+    'note actor.ended shop/prices 300',
+    'a line of another kit',
+  ],
+};
+
+it('the file of a failed simulation is gone through step by step in the same views', () => {
+  const recording = readRecording(JSON.stringify(FAILURE), 'prices-abcd.json');
+  expect(recording).toMatchObject({ why: 'simulation', name: 'prices', startedAt: 0, writtenAt: 300 });
+  expect(recording.facts.map(({ n, at, text }) => [n, at, text])).toEqual([
+    [0, 0, 'turn'],
+    [1, 0, 'actor started'],
+    [2, 0, 'actor started'],
+    [3, 0, 'command fail (3)'],
+    [4, 0, 'link.cut: not the usual, choice 1'],
+    [5, 250, 'breaker opened'],
+    [6, 300, 'actor ended'],
+    [7, 300, 'nobody waits for ever: Error: 1 of 2 still waits'],
+  ]);
+  const source = new RecordingSource(recording);
+  expect(source.tree({ query: '', from: 0, count: 10 }).window).toMatchObject([
+    { path: 'shop', status: 'running' },
+    { path: 'shop/prices', kind: 'breaker', state: 'open', status: 'ended' },
+  ]);
+  expect(source.history('shop/prices')?.steps).toMatchObject([
+    { from: 'closed', to: 'open', at: 250, event: 'window.tripped' },
+  ]);
+});
+
+it('a recording shows breakers, pools and recoveries as far as its tree and its facts tell of them', async () => {
+  const prices = circuitBreaker('prices', { window: { kind: 'consecutive', failures: 1 }, openMs: 60_000 });
+  const documents = pool('documents', { size: 1, worker: inProcess({ handlers: { count: () => 1 } }) });
+  const mending = recovery('mending');
+  const system = createSystem();
+  await system.start(supervisor('shop', { children: [prices, documents, mending] }));
+  await system.get(documents).ready({});
+  const begun = new Promise((resolve) => system.events.on('recovery.started', resolve));
+  await system
+    .get(prices)
+    .execute(() => Promise.reject(new Error('upstream is down')))
+    .catch(() => undefined);
+  await begun;
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-test-'));
+  const file = writeRecording(folder, system, { name: 'shop', why: 'gave_up' }) as string;
+  await system.shutdown();
+  const source = new RecordingSource(readRecording(readFileSync(file, 'utf8'), file));
+  rmSync(folder, { recursive: true });
+  expect(source.breakers()).toMatchObject([
+    {
+      path: 'shop/prices',
+      state: 'open',
+      verdict: 'refuse',
+      openMs: 60_000,
+      cause: { message: 'upstream is down' },
+      counts: { openings: 1 },
+      history: [{ to: 'opened' }],
+      chart: { last: { from: 'closed', to: 'open' } },
+    },
+  ]);
+  expect(source.pools()).toMatchObject([
+    {
+      path: 'shop/documents',
+      state: 'ready',
+      workers: [{ id: 'worker-1', state: 'ready', health: 'healthy' }],
+    },
+  ]);
+  expect(source.recoveries()).toMatchObject([
+    {
+      path: 'shop/mending',
+      active: [{ subject: 'shop/prices', category: 'system', remedy: 'observe', steps: [] }],
+      recent: [],
+    },
+  ]);
+  expect(source.actor('shop/prices')).toMatchObject({ breaker: { state: 'open' }, chart: { value: 'open' } });
 });

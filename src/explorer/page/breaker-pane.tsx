@@ -11,8 +11,8 @@ const WIDTH = 420;
 const OUTCOME_WORDS: Readonly<Record<string, string>> = { s: 'success', f: 'failure', l: 'slow' };
 
 /** Calls one by one where they are known; otherwise how much of the window each kind fills, and the line that trips. */
-const Window = ({ of }: { readonly of: BreakerView }) => {
-  const { kind, size, minimumCalls, failureRate, calls, failures, slow, outcomes, slowMs } = of.window;
+const Window = ({ of }: { readonly of: NonNullable<BreakerView['window']> }) => {
+  const { kind, size, minimumCalls, failureRate, calls, failures, slow, outcomes, slowMs } = of;
   const limit =
     kind === 'consecutive'
       ? `trips after ${size} failures in a row`
@@ -144,7 +144,7 @@ export const BreakerCard = ({ of }: { readonly of: BreakerView }) => {
       </header>
       <div class="two">
         <div>
-          <Window of={of} />
+          {of.window === undefined ? null : <Window of={of.window} />}
           <Wait of={of} />
           {verdict === 'permits' ? (
             <p>
@@ -185,9 +185,7 @@ export const BreakersPane = () => (
   <div class="pane">
     {breakers.value.length === 0 ? (
       <p class="empty">
-        {isRecording.value
-          ? 'A recording holds no windows: its breakers are in the timeline.'
-          : 'This system has no breaker.'}
+        {isRecording.value ? 'This recording has no breaker.' : 'This system has no breaker.'}
       </p>
     ) : null}
     {breakers.value.map((one) => (

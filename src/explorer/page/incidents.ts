@@ -92,15 +92,16 @@ const ofBreaker = (
   held: ReadonlyMap<string, readonly string[]>,
   now: number,
 ): Incident[] => {
-  const { path, state, verdict, retryAt, since, cause, counts, window } = breaker;
+  const { path, state, verdict, retryAt, since, cause, counts, window, history } = breaker;
   const weight = VERDICT_WEIGHTS[verdict];
   if (weight === undefined) return [];
-  const isForced = verdict === 'refuse' && retryAt === undefined;
+  const isForced = verdict === 'refuse' && retryAt === undefined && history[0]?.to !== 'opened';
   const refused = counts.rejected > 0 ? `, ${plural(counts.rejected, 'call')} refused` : '';
-  const known =
-    cause === undefined
-      ? { why: `${window.failures} of the last ${window.calls} calls failed` }
-      : { why: cause.message, error: cause };
+  const counted =
+    window === undefined
+      ? 'nothing is recorded of why'
+      : `${window.failures} of the last ${window.calls} calls failed`;
+  const known = cause === undefined ? { why: counted } : { why: cause.message, error: cause };
   return [
     {
       key: `breaker ${path}`,

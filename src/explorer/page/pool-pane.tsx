@@ -106,11 +106,7 @@ export const PoolCard = ({ of }: { readonly of: PoolView }) => {
 export const PoolsPane = () => (
   <div class="pane">
     {pools.value.length === 0 ? (
-      <p class="empty">
-        {isRecording.value
-          ? 'A recording holds no queues: its pools are in the tree and the timeline.'
-          : 'This system has no pool.'}
-      </p>
+      <p class="empty">{isRecording.value ? 'This recording has no pool.' : 'This system has no pool.'}</p>
     ) : null}
     {pools.value.map((one) => (
       <PoolCard key={one.path} of={one} />

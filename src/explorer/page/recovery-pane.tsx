@@ -93,9 +93,7 @@ export const RecoveriesPane = () => (
   <div class="pane">
     {recoveries.value.length === 0 ? (
       <p class="empty">
-        {isRecording.value
-          ? 'A recording holds no budgets: its recoveries are in the timeline.'
-          : 'This system has no recovery.'}
+        {isRecording.value ? 'This recording has no recovery.' : 'This system has no recovery.'}
       </p>
     ) : null}
     {recoveries.value.map((one) => (
