@@ -6,8 +6,8 @@ import { supervisor } from '../../src/supervision/supervisor.ts';
 import { scriptedWorkers } from '../../src/testing/scripted-worker.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import type { Lease } from '../../src/work/lease.ts';
-import { pool } from '../../src/work/pool.ts';
-import { fateOf, stage } from './pool-stage.ts';
+import { type PoolHandle, pool } from '../../src/work/pool.ts';
+import { type Fate, fateOf, stage } from './pool-stage.ts';
 
 describe('a lease ends', () => {
   it('when its time is over, as if it had been given back', async () => {
@@ -56,6 +56,9 @@ const holding = async () => {
   const workers = pool('workers', { worker: kind, size: 1, leaseLeakMs: 500 });
   const leases: Lease[] = [];
   const fates: { code?: string }[] = [];
+  /** The pool as the actor sees it, and what waits for the actor's end. */
+  const handles: PoolHandle[] = [];
+  const onEnds: ((release: () => void) => unknown)[] = [];
   const holder = createSpec(
     'holder',
     server({
@@ -64,20 +67,29 @@ const holding = async () => {
         take: (_, __, ctx) => {
           const fate: { code?: string } = {};
           fates.push(fate);
-          ctx
-            .get(workers)
-            .lease()
-            .then(
-              (lease) => leases.push(lease),
-              (error: { code: string }) => Object.assign(fate, { code: error.code }),
-            );
+          const handle = ctx.get(workers);
+          handles.push(handle);
+          onEnds.push((release) => ctx.onEnd(release));
+          handle.lease().then(
+            (lease) => leases.push(lease),
+            (error: { code: string }) => Object.assign(fate, { code: error.code }),
+          );
         },
       },
     }),
   );
   await host.runUntil(system.start(supervisor('root', { children: [workers, holder] })));
   await host.settle();
-  return { host, system, pool: system.get(workers), holder: system.get(holder), leases, fates };
+  return {
+    host,
+    system,
+    pool: system.get(workers),
+    holder: system.get(holder),
+    leases,
+    fates,
+    handles,
+    onEnds,
+  };
 };
 
 describe('a lease that an actor holds', () => {
@@ -104,6 +116,44 @@ describe('a lease that an actor holds', () => {
     expect([fates[0]?.code, leases.length, pool.inspect().waiting]).toEqual(['ERR_POOL_ABORTED', 0, 0]);
     others.release();
     expect(pool.inspect().idle).toBe(1);
+  });
+
+  it('is refused at once to an actor that has ended, by a handle it had before: nothing leaks and nobody waits', async () => {
+    const { host, system, pool, holder, handles } = await holding();
+    holder.tell({ type: 'take' });
+    await host.settle();
+    const [own] = handles;
+    if (own === undefined) throw new Error('no handle');
+    system.exit(holder, 'kill');
+    await host.settle();
+    const before = pool.inspect();
+    const fates = [fateOf(own.lease()), fateOf(own.use(() => 'never')), fateOf(own.lease({ holdMs: 10 }))];
+    await host.settle();
+    expect(fates.map(({ error, settled }) => [error?.code, settled])).toEqual(
+      Array(3).fill(['ERR_FENCED', 1]),
+    );
+    expect(pool.inspect()).toMatchObject({ leases: 0, waiting: 0, idle: 1, heldLeases: [] });
+    expect(pool.inspect().counts).toEqual(before.counts);
+    // Where a wait would have been needed it is the same: the line stays as it was.
+    const others = await host.runUntil(pool.lease());
+    const late = fateOf(own.lease());
+    await host.settle();
+    expect([late.error?.code, pool.inspect().waiting]).toEqual(['ERR_FENCED', 0]);
+    others.release();
+    expect(await host.runUntil(pool.run('x', 1))).toBe(1);
+  });
+
+  it('is refused to what an ending actor is let go by, when that asks for another', async () => {
+    const { host, system, pool, holder, handles, onEnds } = await holding();
+    holder.tell({ type: 'take' });
+    await host.settle();
+    const [own] = handles;
+    const second: Fate[] = [];
+    for (const onEnd of onEnds) onEnd(() => own !== undefined && second.push(fateOf(own.lease())));
+    system.exit(holder, 'kill');
+    await host.settle();
+    expect(second.map(({ error }) => error?.code)).toEqual(['ERR_FENCED']);
+    expect(pool.inspect()).toMatchObject({ leases: 0, waiting: 0, idle: 1 });
   });
 
   it('is held under the name of the actor', async () => {
