@@ -5,7 +5,15 @@
  * holders and without a line is forgotten. Whatever changes a key serves its line before it returns.
  */
 import type { Host, Timer } from '../base/host.ts';
-import type { LockClaim, LockedKey, LockHolder, LockLoss, LockStore, LockTicket } from './lock-store.ts';
+import type {
+  LockClaim,
+  LockedKey,
+  LockFate,
+  LockHolder,
+  LockLoss,
+  LockStore,
+  LockTicket,
+} from './lock-store.ts';
 
 const WAITING = 0;
 const HELD = 1;
@@ -106,16 +114,20 @@ class Lane {
     this.#serve();
   }
 
-  /** Whether one that waits would be granted if those had left whom `gone` names. */
-  admits(ticket: Ticket, gone: (holder: LockHolder) => boolean): boolean {
-    for (const { holder } of this.line.before(ticket)) if (!gone(holder)) return false;
+  /** Whether one that waits would be granted if the others came to what `fate` says. */
+  admits(ticket: Ticket, fate: (holder: LockHolder) => LockFate): boolean {
     let used = 0;
     let shared = 0;
-    for (const { holder, claim } of this.held) {
-      if (gone(holder)) continue;
-      if (claim.mode === 'shared') shared += 1;
-      else used += claim.units;
+    const count = ({ claim: { mode, units } }: Ticket): void => {
+      if (mode === 'shared') shared += 1;
+      else used += units;
+    };
+    for (const ahead of this.line.before(ticket)) {
+      const came = fate(ahead.holder);
+      if (came === 'unchanged') return false;
+      if (came === 'granted') count(ahead);
     }
+    for (const held of this.held) if (fate(held.holder) !== 'left') count(held);
     return this.#fits(ticket.claim, used, shared);
   }
 
@@ -226,9 +238,9 @@ export class LocalLockStore implements LockStore {
     for (const { holder: other } of ticket.lane.line.before(ticket)) yield other;
   }
 
-  admits(holder: LockHolder, gone: (holder: LockHolder) => boolean): boolean {
+  admits(holder: LockHolder, fate: (holder: LockHolder) => LockFate): boolean {
     const ticket = this.#tickets.get(holder);
-    return ticket === undefined || ticket.phase !== WAITING || ticket.lane.admits(ticket, gone);
+    return ticket === undefined || ticket.phase !== WAITING || ticket.lane.admits(ticket, fate);
   }
 
   *keys(only?: string): Iterable<LockedKey> {

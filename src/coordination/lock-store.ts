@@ -49,6 +49,9 @@ export interface LockedKey {
   readonly waiting: readonly LockHolder[];
 }
 
+/** What is to be thought of a holder, or of one who waits: it has left; it has, or was granted, what it asked for; it is as it is. */
+export type LockFate = 'left' | 'granted' | 'unchanged';
+
 export interface LockStore {
   /** Joins the line of a key, or is granted at once: `holder` is told, possibly before this returns. */
   claim(claim: LockClaim, holder: LockHolder): LockTicket;
@@ -57,10 +60,10 @@ export interface LockStore {
   /** For whom a holder waits: those who hold the key, and those ahead in line. Absent: cycles are not found. */
   blockersOf?(holder: LockHolder): Iterable<LockHolder>;
   /**
-   * Whether one that waits would be granted if those had left whom `gone` names. Of several permits any one may come free, so
-   * that a circle of waits need not be a deadlock; absent: every circle is taken for one.
+   * Whether one that waits would be granted if the others came to what `fate` says of each. Of several permits any one may come
+   * free, so that a circle of waits need not be a deadlock; absent: every circle is taken for one.
    */
-  admits?(holder: LockHolder, gone: (holder: LockHolder) => boolean): boolean;
+  admits?(holder: LockHolder, fate: (holder: LockHolder) => LockFate): boolean;
   /** The keys that are held or waited for, as far as this process knows; or `only` this one. */
   keys(only?: string): Iterable<LockedKey>;
 }
