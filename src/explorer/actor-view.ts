@@ -108,6 +108,8 @@ export interface Step {
   readonly taken: readonly string[];
   /** What it asked to be done: names of actions. */
   readonly actions: readonly string[];
+  /** {@link Fact.n} of the fact that tells of it, where it was recalled from one: in a recording. */
+  readonly fact?: number;
   /** What the step changed in the context, redacted: only of users' machines, only while watched. */
   readonly changes?: readonly ContextChange[];
 }

@@ -155,10 +155,12 @@ const treeOf = (facts: readonly Fact[]): readonly RecordedNode[] => {
   const roots: RecordedNode[] = [];
   for (const [path, { kind, status, state, starts }] of seen) {
     const end = path.lastIndexOf('/');
+    const parent = seen.get(path.slice(0, Math.max(0, end)));
     const node = {
       path,
       id: path.slice(end + 1),
-      kind,
+      // A pool has no other children.
+      kind: parent?.kind === 'pool' ? 'worker' : kind,
       status,
       incarnation: starts,
       ...(state === undefined ? {} : { state }),

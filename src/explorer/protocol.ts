@@ -314,7 +314,7 @@ export interface Recording {
   readonly tree: readonly RecordedNode[];
   /** The charts of the observed program that `tree` names, where they were known; troupe's own are known anyway. */
   readonly definitions?: readonly ChartDefinition[];
-  /** Of a simulation: its steps, each with the instant at which it happened. */
+  /** What charts did. A file has none: whoever opens it recalls from its facts what they tell. */
   readonly steps?: readonly Step[];
   readonly simulation?: { readonly scenario: string; readonly property: string; readonly error: string };
 }

@@ -111,7 +111,7 @@ export const recallSteps = (facts: readonly Fact[], recall: Recall): void => {
   // Where older facts are gone, a chart may have stood anywhere.
   const isWhole = (facts[0]?.n ?? 0) === 0;
   const known: Known = (path) => values.get(path);
-  const take = (told: Told, at: number): void => {
+  const take = (told: Told, { n, at }: Fact): void => {
     const { kind, path, value, event } = told;
     const machine = OWN_MACHINES[kind];
     if (machine === undefined) return;
@@ -121,14 +121,14 @@ export const recallSteps = (facts: readonly Fact[], recall: Recall): void => {
     if (!values.has(path) && isWhole && initial !== undefined)
       steps.seed(chart, { ...about, at: startedAt, value: initial });
     values.set(path, value);
-    steps.note(chart, { ...about, at, event, value });
+    steps.note(chart, { ...about, at, event, value, fact: n });
   };
   for (const fact of facts) {
     for (const read of READERS[fact.type] ?? []) {
       const { path } = fact;
       const isNew = !values.has(path) && isWhole && fact.type.startsWith('breaker.');
       const told = read(fact, isNew ? () => INITIAL['breaker'] : known);
-      if (told !== undefined) take(told, fact.at);
+      if (told !== undefined) take(told, fact);
     }
   }
 };

@@ -110,18 +110,22 @@ const workerView = (ground: RecordedGround, worker: Standing, seat: number): Wor
   };
 };
 
+/** The tree of a simulation also has those that have ended. */
+const isThere = ({ incarnation, status }: Standing): boolean =>
+  incarnation !== undefined && status !== 'ended';
+
 const NO_TIMES = new Durations().show();
 
 export const recordedPool = (ground: RecordedGround, standing: Standing): PoolView => {
   const { path, children } = standing;
   const chart = ground.chartOf(standing);
-  const workers = children.filter(({ incarnation }) => incarnation !== undefined);
+  const workers = children.filter(isThere);
   const absent = children.filter(({ incarnation }) => incarnation === undefined);
   const ended = ground.facts.filter((fact) => fact.path === path && fact.type === 'pool.worker.ended');
   return {
     path,
     state: typeof standing.state === 'string' ? standing.state : 'unknown',
-    size: children.length,
+    size: workers.length + absent.length,
     workers: workers.map((worker, seat) => workerView(ground, worker, seat)),
     vacant: absent.map(({ status }, i) => ({ seat: workers.length + i, why: status })),
     queue: { waiting: figureOf(standing, 'waiting'), limit: 0 },

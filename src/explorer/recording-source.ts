@@ -241,7 +241,7 @@ export class RecordingSource implements Source {
   }
 
   recording(): Recording {
-    return this.#recording;
+    return { ...this.#recording, steps: this.#recording.steps ?? this.steps.from(0) };
   }
 
   #each<V>(kinds: readonly string[], read: (standing: Standing) => V | undefined): readonly V[] {

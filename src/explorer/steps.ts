@@ -38,6 +38,7 @@ export interface Seen {
   readonly taken?: readonly string[];
   readonly actions?: readonly string[];
   readonly cause?: number | undefined;
+  readonly fact?: number | undefined;
   /** The context after it, redacted and shown; absent where it is not kept. */
   readonly context?: Json | undefined;
 }
@@ -84,6 +85,7 @@ export class Steps {
       active,
       taken: seen.taken ?? (inferred === undefined ? [] : [inferred.id]),
       actions: seen.actions ?? inferred?.actions ?? [],
+      ...(seen.fact === undefined ? {} : { fact: seen.fact }),
       ...(changes.length === 0 ? {} : { changes }),
     }));
     for (const id of active) if (!past.active.includes(id)) past.visits[id] = (past.visits[id] ?? 0) + 1;

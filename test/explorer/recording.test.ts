@@ -150,6 +150,29 @@ it('the file of a failed simulation is gone through step by step in the same vie
   expect(source.history('shop/prices')?.steps).toMatchObject([
     { from: 'closed', to: 'open', at: 250, event: 'window.tripped' },
   ]);
+  // What a player goes through: each step behind the fact that tells of it.
+  expect(source.recording().steps).toMatchObject([{ path: 'shop/prices', to: 'open', fact: 5 }]);
+});
+
+it('a simulated pool stands with the workers that were left, its chart as far as it was told of', () => {
+  const trace = [
+    'note actor.started shop/documents 0',
+    'note actor.started shop/documents/worker-1 0',
+    'note pool.worker.started shop/documents 5',
+    'note actor.ended shop/documents/worker-1 9',
+    'note pool.degraded shop/documents 9',
+    'note actor.started shop/documents/worker-2 400',
+    'note pool.restored shop/documents 400',
+  ];
+  const source = new RecordingSource(readRecording(JSON.stringify({ ...FAILURE, trace }), 'a.json'));
+  expect(source.pools()).toMatchObject([
+    { path: 'shop/documents', state: 'ready', size: 1, workers: [{ id: 'worker-2' }], vacant: [] },
+  ]);
+  expect(source.history('shop/documents')?.steps.map(({ event, to }) => [event, to])).toEqual([
+    ['worker.started', { admission: 'ready', service: 'serving' }],
+    ['worker.lost', { admission: 'degraded', service: 'serving' }],
+    ['?', { admission: 'ready', service: 'serving' }],
+  ]);
 });
 
 it('a recording shows breakers, pools and recoveries as far as its tree and its facts tell of them', async () => {

@@ -61,7 +61,7 @@ export const Strip = () => {
         <b>{isRecording.value ? 'A recording.' : 'All is well.'}</b>
         <span>
           {recent === 0
-            ? 'Nothing is down, degraded or being mended.'
+            ? `Nothing ${isRecording.value ? 'was' : 'is'} down, degraded or being mended.`
             : `${plural(recent, 'part')} crashed within the last half minute; none is down now.`}
         </span>
       </a>

@@ -136,13 +136,21 @@ const Standing = () => (
             <Strategy name={strategy} />
             <span class="faint">{plural(children.length + more, 'child', 'children')}</span>
             <span class={used > 0 ? 'used' : 'faint'}>
-              {used}/{intensity} in {showMs(periodMs)}
+              {intensity === 0 && periodMs === 0 ? '' : `${used}/${intensity} in ${showMs(periodMs)}`}
             </span>
           </a>
         ))}
     </section>
   </div>
 );
+
+/** Why this recording was written, as its last fact tells. */
+const recordedWhy = (): string => {
+  const failed = facts.value.filter(({ type }) => type === 'simulation.failed').at(-1);
+  return failed === undefined
+    ? 'This is a recording. Its facts are in the timeline, its last moments in the tree.'
+    : `This simulation failed: ${failed.text}. Replay goes through it step by step.`;
+};
 
 const LATEST_SHOWN = 14;
 
@@ -187,7 +195,7 @@ export const NowPane = () => {
           <Mark tone={isRecording.value ? 'none' : 'good'} />
           <p>
             {isRecording.value
-              ? 'This is a recording. Its facts are in the timeline, its last moments in the tree.'
+              ? recordedWhy()
               : 'Nothing is wrong. Choose an actor in the tree to see how it lives.'}
           </p>
         </div>

@@ -14,9 +14,12 @@ type Moment =
   | { readonly at: number; readonly fact: Fact; readonly step?: undefined }
   | { readonly at: number; readonly step: Step; readonly fact?: undefined };
 
+/** A step stands behind the fact that tells of it. */
+const rankOf = ({ fact, step }: Moment): number => fact?.n ?? (step?.fact ?? Number.POSITIVE_INFINITY) + 0.5;
+
 const momentsOf = ({ facts, steps = [] }: Recording): readonly Moment[] =>
   [...facts.map((fact) => ({ at: fact.at, fact })), ...steps.map((step) => ({ at: step.at, step }))].sort(
-    (a, b) => a.at - b.at,
+    (a, b) => a.at - b.at || Math.sign(rankOf(a) - rankOf(b)) || 0,
   );
 
 const PLAY_MS = 350;

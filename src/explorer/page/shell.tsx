@@ -92,9 +92,11 @@ const Figures = () => {
         <Sparkline values={list.map(({ restarts }) => restarts)} width={64} height={18} kind="bars" />
         restarts
       </span>
-      <span>
-        <b>{showMs(last.loopLagMs)}</b> loop lag
-      </span>
+      {hello.value?.source === 'recording' ? null : (
+        <span>
+          <b>{showMs(last.loopLagMs)}</b> loop lag
+        </span>
+      )}
     </a>
   );
 };
