@@ -4,7 +4,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isTroupeError } from '../../src/base/errors.ts';
-import { encodeFrame, FrameDecoder, WIRE_LIMITS, type WireLimits } from '../../src/work/wire.ts';
+import {
+  encodeAround,
+  encodeFrame,
+  FrameDecoder,
+  WIRE_LIMITS,
+  type WireLimits,
+} from '../../src/work/wire.ts';
 
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
 
@@ -49,6 +55,30 @@ describe('the wire', () => {
         expect(decode(WIRE_LIMITS, cutAt(bytes, cuts))).toEqual(JSON.parse(JSON.stringify(messages)));
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('is the same, and refuses the same, where all but one value is written beforehand', () => {
+    const odd = fc.oneof(json, fc.anything({ maxDepth: 4, withBigInt: true, withMap: true }));
+    const limits: WireLimits = { maxFrameBytes: 120, maxDepth: 4 };
+    const outcomeOf = (encode: () => Uint8Array): unknown => {
+      try {
+        return Buffer.from(encode()).toString('latin1');
+      } catch (error) {
+        return isTroupeError(error) ? [error.code, error.message] : error;
+      }
+    };
+    fc.assert(
+      fc.property(odd, (args) => {
+        const envelope = { head: '{"id":1,"args":', tail: ',"left":null}', key: 'args', job: 'count' };
+        const around = outcomeOf(() => encodeAround(args, envelope, limits));
+        // A property that is undefined is left out; a value that is written around is always there.
+        if (args === undefined)
+          expect(around).toEqual(['ERR_JOB_INVALID', expect.stringContaining('args is undefined')]);
+        else
+          expect(around).toEqual(outcomeOf(() => encodeFrame({ id: 1, args, left: null }, limits, 'count')));
+      }),
+      { numRuns: 1_000 },
     );
   });
 

@@ -134,7 +134,9 @@ export class RealProcess implements ChildPort {
   }
 
   #listen(stream: Readable | Writable | null | undefined, told: (chunk: Uint8Array) => void): void {
-    stream?.on('data', (chunk: Uint8Array) => this.#tell(() => told(chunk)));
+    stream?.on('data', (chunk: Uint8Array) => {
+      if (!this.#told) told(chunk);
+    });
   }
 
   #tell(tell: () => void): void {

@@ -34,7 +34,7 @@ import { PendingJobs } from './pending-jobs.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { cut } from './running-job.ts';
 import { plainValue } from './transfer.ts';
-import { encodeFrame, FrameDecoder, LARGEST_FRAME_BYTES, WIRE_LIMITS } from './wire.ts';
+import { encodeAround, encodeFrame, FrameDecoder, LARGEST_FRAME_BYTES, WIRE_LIMITS } from './wire.ts';
 import type { WorkerJob, WorkerKind, WorkerPort, WorkerPortListeners } from './worker-port.ts';
 
 /** Options of {@link childProcess}: the launch, and the limits. */
@@ -150,6 +150,11 @@ export const childProcess = (options: ChildProcessOptions): WorkerKind => {
   });
 };
 
+const isId = (id: number): boolean => Number.isSafeInteger(id) && id >= 0;
+
+/** A finer part of a millisecond says nothing and takes ten more characters. */
+const inMicroseconds = (durationMs: number): number => Math.round(durationMs * 1_000) / 1_000;
+
 interface PortOptions {
   readonly host: Host;
   readonly id: string;
@@ -171,7 +176,8 @@ class ChildProcessPort implements WorkerPort {
   /** What it was given and has not answered. */
   readonly #jobs = new PendingJobs();
   readonly #pings = new Set<number>();
-  #handlers: readonly string[] | undefined;
+  /** The jobs it takes, each with its name as JSON has it. */
+  #handlers: ReadonlyMap<string, string> | undefined;
   #capabilities: readonly string[] = [];
   /** Why it can be given nothing more, once it cannot. */
   #over: string | undefined;
@@ -211,15 +217,25 @@ class ChildProcessPort implements WorkerPort {
   }
 
   run({ id, name, args = null, remainingMs, stream, context }: WorkerJob): void {
-    const why = this.#whyNot(id, name);
-    if (why !== undefined) throw createError('ERR_JOB_INVALID', { job: name, why });
-    const left = remainingMs === Number.POSITIVE_INFINITY ? null : Math.max(0, remainingMs);
-    const job: ParentMessage = { kind: 'run', id, name, args: plainValue(args), remainingMs: left };
+    const nameJson = this.#handlers?.get(name);
+    if (nameJson === undefined || this.#over !== undefined || !isId(id) || this.#jobs.has(id))
+      throw createError('ERR_JOB_INVALID', { job: name, why: this.#whyNot(id) });
+    const left = remainingMs === Number.POSITIVE_INFINITY ? null : inMicroseconds(Math.max(0, remainingMs));
     // One that cannot stream gives its result in one piece.
     const granted = stream !== undefined && this.#can('stream') ? stream : undefined;
-    const withStream = granted === undefined ? job : { ...job, stream: granted };
-    const message = context === undefined ? withStream : { ...withStream, context };
-    const refusal = this.#write(encodeFrame(message, this.#limits, name));
+    const value = plainValue(args);
+    let frame: Uint8Array;
+    if (granted === undefined && context === undefined) {
+      const head = `{"kind":"run","id":${id},"name":${nameJson},"args":`;
+      const tail = `,"remainingMs":${left}}`;
+      frame = encodeAround(value, { head, tail, key: 'args', job: name }, this.#limits);
+    } else {
+      const job: ParentMessage = { kind: 'run', id, name, args: value, remainingMs: left };
+      const withStream = granted === undefined ? job : { ...job, stream: granted };
+      const message = context === undefined ? withStream : { ...withStream, context };
+      frame = encodeFrame(message, this.#limits, name);
+    }
+    const refusal = this.#write(frame);
     if (refusal !== undefined) throw refusal;
     this.#jobs.add(id, granted, name);
   }
@@ -261,13 +277,12 @@ class ChildProcessPort implements WorkerPort {
     this.#child.kill('SIGKILL', true);
   }
 
-  #whyNot(id: number, name: string): string | undefined {
+  #whyNot(id: number): string {
     if (this.#over !== undefined) return this.#over;
     if (this.#handlers === undefined) return 'the worker is not ready';
-    if (!Number.isSafeInteger(id) || id < 0) return `its id ${id} is not a whole number of at least 0`;
+    if (!isId(id)) return `its id ${id} is not a whole number of at least 0`;
     if (this.#jobs.has(id)) return `the worker already runs a job with the id ${id}`;
-    if (this.#handlers.includes(name)) return undefined;
-    return `the worker has no handler of that name; it has ${this.#handlers.join(', ')}`;
+    return `the worker has no handler of that name; it has ${[...this.#handlers.keys()].join(', ')}`;
   }
 
   #can(capability: Capability): boolean {
@@ -361,10 +376,10 @@ class ChildProcessPort implements WorkerPort {
     } else if (protocol !== PROTOCOL_VERSION) {
       this.#breach(`it speaks version ${protocol} of the protocol, this is version ${PROTOCOL_VERSION}`);
     } else {
-      this.#handlers = Object.freeze([...handlers]);
+      this.#handlers = new Map(handlers.map((name) => [name, JSON.stringify(name)]));
       this.#capabilities = capabilities;
       const { pid } = this.#child;
-      this.#listeners.ready({ pid, version: protocol, capabilities, handlers: this.#handlers });
+      this.#listeners.ready({ pid, version: protocol, capabilities, handlers: Object.freeze([...handlers]) });
     }
   }
 

@@ -11,11 +11,12 @@ import { createError, show } from '../base/errors.ts';
 import type { Host, ProcessEnd } from '../base/host.ts';
 import { fits, fn, refuse, resolveOptions, text } from '../base/options.ts';
 import { collect, isGenerator, JobStream } from './job-stream.ts';
+import { JobTable } from './job-table.ts';
 import { type Capability, PROTOCOL_VERSION } from './messages.ts';
 import { PrintedLines } from './printed-lines.ts';
-import { type Answer, type JobContext, type JobHandler, RunningJob } from './running-job.ts';
+import { type JobContext, type JobHandler, type LogLevel, RunningJob } from './running-job.ts';
 import { plainValue } from './transfer.ts';
-import type { WorkerJob, WorkerKind, WorkerPort, WorkerPortListeners } from './worker-port.ts';
+import type { WorkerFailure, WorkerJob, WorkerKind, WorkerPort, WorkerPortListeners } from './worker-port.ts';
 
 /** What a handler in this process is given beside its arguments. */
 export interface InProcessContext<R> extends JobContext {
@@ -95,20 +96,48 @@ interface PortOptions<R> {
 }
 
 class InProcessJob<R> extends RunningJob implements InProcessContext<R> {
+  readonly id: number;
   readonly name: string;
   readonly resource: R;
   /** Set where a stream is wanted. */
   stream: JobStream | undefined = undefined;
+  readonly #port: InProcessPort<R>;
 
-  constructor(name: string, resource: R, options: ConstructorParameters<typeof RunningJob>[0]) {
-    super(options);
-    this.name = name;
+  constructor(port: InProcessPort<R>, given: WorkerJob, { resource }: { readonly resource: R }) {
+    super(given.deadline ?? port.now() + given.remainingMs, given.context);
+    this.#port = port;
+    this.id = given.id;
+    this.name = given.name;
     this.resource = resource;
+  }
+
+  protected now(): number {
+    return this.#port.now();
+  }
+
+  protected tellLog(text: string, level: LogLevel): void {
+    this.#port.logged(text, level);
+  }
+
+  protected tellProgress(value: unknown): void {
+    this.#port.progressed(this, value);
+  }
+
+  protected succeeded(value: unknown): void {
+    this.#port.succeeded(this, value);
+  }
+
+  protected failed(failure: WorkerFailure): void {
+    this.#port.failed(this, failure);
+  }
+
+  protected gaveUp(): void {
+    this.#port.gaveUp(this);
   }
 }
 
 /** What becomes of what a handler gave: a generator's values are a stream, or an array. */
-const settle = (job: InProcessJob<unknown>, outcome: unknown): unknown => {
+const settle = <R>(job: InProcessJob<R>, outcome: unknown): unknown => {
   if (!isGenerator(outcome)) return outcome;
   return job.stream === undefined ? collect(outcome, job) : job.stream.send(outcome);
 };
@@ -120,12 +149,8 @@ class InProcessPort<R> implements WorkerPort {
   readonly #listeners: WorkerPortListeners;
   readonly #settings: Settings<R>;
   readonly #printed: PrintedLines;
-  readonly #jobs = new Map<number, InProcessJob<R>>();
+  readonly #jobs = new JobTable<InProcessJob<R>>();
   readonly #wanted = new AbortController();
-  readonly #clock = (): number => this.#host.monotonic();
-  readonly #log: JobContext['log'] = (text, level) => {
-    if (!this.#ended) this.#printed.add(`${level}: ${text}`);
-  };
   /** The resource, once there is one and until it is destroyed. */
   #held: { readonly resource: R } | undefined;
   #creating = true;
@@ -143,28 +168,23 @@ class InProcessPort<R> implements WorkerPort {
   }
 
   run(given: WorkerJob): void {
-    const { id, name, args, remainingMs, deadline = this.#host.monotonic() + remainingMs } = given;
-    const { stream, context } = given;
+    const { id, name, args, stream } = given;
     const handler = this.#settings.handlers.get(name);
     const held = this.#held;
-    const takesIt = !this.#ended && !this.#killed && !this.#closing && !this.#jobs.has(id);
+    const takesIt = !this.#ended && !this.#killed && !this.#closing && this.#jobs.get(id) === undefined;
     if (!takesIt || handler === undefined || held === undefined) {
       throw createError('ERR_JOB_INVALID', { job: name, why: this.#whyNot(id) });
     }
-    const { progress } = this.#listeners;
-    const job = new InProcessJob(name, held.resource, {
-      clock: this.#clock,
-      deadline,
-      context,
-      log: this.#log,
-      progress: progress === undefined ? undefined : (value) => this.#progressed(id, value),
-    });
+    const job = new InProcessJob(this, given, held);
     if (stream !== undefined) job.stream = new JobStream(job, stream, (value) => this.#chunk(id, value));
-    this.#jobs.set(id, job);
-    job.begin(
-      () => settle(job, handler(plainValue(args), job)),
-      (answer) => this.#answered(id, answer),
-    );
+    this.#jobs.add(job);
+    let outcome: unknown;
+    try {
+      outcome = settle(job, handler(plainValue(args), job));
+    } catch (error) {
+      outcome = Promise.reject(error);
+    }
+    job.follow(outcome);
   }
 
   cancel(jobId: number, reason: string): void {
@@ -236,7 +256,7 @@ class InProcessPort<R> implements WorkerPort {
   #whyNot(id: number): string {
     if (this.#ended || this.#killed || this.#closing) return 'the worker has ended or is ending';
     if (this.#held === undefined) return 'the worker is not ready';
-    if (this.#jobs.has(id)) return `the worker already runs a job with the id ${id}`;
+    if (this.#jobs.get(id) !== undefined) return `the worker already runs a job with the id ${id}`;
     return `the worker has no handler of that name; it has ${[...this.#settings.handlers.keys()].join(', ')}`;
   }
 
@@ -244,20 +264,47 @@ class InProcessPort<R> implements WorkerPort {
     if (!this.#ended) this.#listeners.chunk?.(id, plainValue(value));
   }
 
+  // ── what its jobs tell ────────────────────────────────────────────────────────────────────
+
+  now(): number {
+    return this.#host.monotonic();
+  }
+
+  logged(text: string, level: LogLevel): void {
+    if (!this.#ended) this.#printed.add(`${level}: ${text}`);
+  }
+
   /** In a later step: a handler may tell of it at once, while `run` still runs. */
-  #progressed(id: number, value: unknown): void {
+  progressed(job: InProcessJob<R>, value: unknown): void {
+    if (this.#listeners.progress === undefined) return;
     this.#host.step('worker.progress', () => {
-      if (!this.#ended && this.#jobs.has(id)) this.#listeners.progress?.(id, plainValue(value));
+      if (!this.#ended && this.#jobs.get(job.id) === job)
+        this.#listeners.progress?.(job.id, plainValue(value));
     });
   }
 
-  #answered(id: number, answer: Answer): void {
-    if (this.#ended) return;
-    this.#jobs.delete(id);
-    if (answer.kind === 'succeeded') this.#listeners.succeeded(id, plainValue(answer.value));
-    else if (answer.kind === 'failed') this.#listeners.failed(id, answer.failure);
-    else this.#listeners.cancelled(id);
+  succeeded(job: InProcessJob<R>, value: unknown): void {
+    if (this.#isOver(job)) return;
+    this.#listeners.succeeded(job.id, plainValue(value));
     if (this.#closing) this.#leaveIfIdle();
+  }
+
+  failed(job: InProcessJob<R>, failure: WorkerFailure): void {
+    if (this.#isOver(job)) return;
+    this.#listeners.failed(job.id, failure);
+    if (this.#closing) this.#leaveIfIdle();
+  }
+
+  gaveUp(job: InProcessJob<R>): void {
+    if (this.#isOver(job)) return;
+    this.#listeners.cancelled(job.id);
+    if (this.#closing) this.#leaveIfIdle();
+  }
+
+  /** Takes note that it has answered. Whether nobody hears it, since its worker has ended. */
+  #isOver(job: InProcessJob<R>): boolean {
+    if (!this.#ended) this.#jobs.delete(job.id);
+    return this.#ended;
   }
 
   async #check(id: number): Promise<void> {
@@ -275,7 +322,7 @@ class InProcessPort<R> implements WorkerPort {
 
   #abortAll(reason: string): void {
     this.#wanted.abort(new Error(reason));
-    for (const job of this.#jobs.values()) job.cancel(reason);
+    for (const job of this.#jobs.list()) job.cancel(reason);
   }
 
   #leaveIfIdle(): void {
@@ -299,7 +346,7 @@ class InProcessPort<R> implements WorkerPort {
   #finish(end: ProcessEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    const stragglers = [...this.#jobs.values()].map((job) => job.name);
+    const stragglers = this.#jobs.list().map((job) => job.name);
     this.#listeners.ended({ ...end, lastStderr: this.#printed.last, stragglers });
   }
 }

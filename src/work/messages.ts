@@ -83,7 +83,16 @@ export type Unread =
   | { readonly kind: '!'; readonly why: string };
 
 type Predicate = readonly [expected: string, fits: (value: unknown) => boolean];
-type Shapes = ReadonlyMap<string, Readonly<Record<string, Predicate>>>;
+type Shapes = ReadonlyMap<string, readonly (readonly [name: string, ...Predicate])[]>;
+
+/** Fields as they are looked through: that is done for each message. */
+const shapesOf = (kinds: Readonly<Record<string, Readonly<Record<string, Predicate>>>>): Shapes =>
+  new Map(
+    Object.entries(kinds).map(([kind, fields]) => [
+      kind,
+      Object.entries(fields).map(([name, predicate]) => [name, ...predicate] as const),
+    ]),
+  );
 
 const isString = (value: unknown): boolean => typeof value === 'string';
 
@@ -109,39 +118,33 @@ const optional = ([expected, fits]: Predicate): Predicate => [
   (value) => value === undefined || fits(value),
 ];
 
-const FROM_PARENT: Shapes = new Map([
-  [
-    'hello',
-    { protocol: count, worker: string, maxFrameBytes: count, maxDepth: count, capabilities: strings },
-  ],
-  [
-    'run',
-    {
-      id: count,
-      name: string,
-      args: present,
-      remainingMs: budget,
-      stream: optional(count),
-      context: optional(record),
-    },
-  ],
-  ['more', { id: count, chunks: count }],
-  ['interrupt', { id: count, reason: string }],
-  ['cancel', { id: count, reason: string }],
-  ['ping', { id: count }],
-  ['shutdown', {}],
-]);
+const FROM_PARENT = shapesOf({
+  hello: { protocol: count, worker: string, maxFrameBytes: count, maxDepth: count, capabilities: strings },
+  run: {
+    id: count,
+    name: string,
+    args: present,
+    remainingMs: budget,
+    stream: optional(count),
+    context: optional(record),
+  },
+  more: { id: count, chunks: count },
+  interrupt: { id: count, reason: string },
+  cancel: { id: count, reason: string },
+  ping: { id: count },
+  shutdown: {},
+});
 
-const FROM_WORKER: Shapes = new Map([
-  ['ready', { protocol: count, pid: count, capabilities: strings, handlers: strings }],
-  ['result', { id: count, value: present }],
-  ['error', { id: count, type: string, message: string, traceback: string }],
-  ['cancelled', { id: count }],
-  ['chunk', { id: count, value: present }],
-  ['progress', { id: count, value: present }],
-  ['pong', { id: count }],
-  ['log', { level: string, text: string }],
-]);
+const FROM_WORKER = shapesOf({
+  ready: { protocol: count, pid: count, capabilities: strings, handlers: strings },
+  result: { id: count, value: present },
+  error: { id: count, type: string, message: string, traceback: string },
+  cancelled: { id: count },
+  chunk: { id: count, value: present },
+  progress: { id: count, value: present },
+  pong: { id: count },
+  log: { level: string, text: string },
+});
 
 /** Reads what a worker sent. */
 export const readWorkerMessage = (message: Readonly<Record<string, unknown>>): WorkerMessage | Unread =>
@@ -161,7 +164,8 @@ const read = (message: Readonly<Record<string, unknown>>, shapes: Shapes): unkno
       kind: '?',
       why: `a message of the unknown kind ${JSON.stringify(kind.slice(0, 40))}`,
     } satisfies Unread;
-  for (const [name, [expected, fits]] of Object.entries(shape)) {
+  for (let i = 0; i < shape.length; i++) {
+    const [name, expected, fits] = shape[i] as (typeof shape)[number];
     if (!fits(message[name]))
       return { kind: '!', why: `${name} of ${kind} must be ${expected}` } satisfies Unread;
   }

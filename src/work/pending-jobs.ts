@@ -3,16 +3,24 @@
  *
  * Invariant: what is granted is what may come: a worker can make nobody hold more of its stream than was asked for.
  */
+import { JobTable } from './job-table.ts';
+
+interface PendingJob {
+  readonly id: number;
+  readonly name: string;
+  granted: number | undefined;
+}
+
 export class PendingJobs {
-  readonly #jobs = new Map<number, { readonly name: string; granted: number | undefined }>();
+  readonly #jobs = new JobTable<PendingJob>();
 
   /** `granted`: the chunks granted at first, where a stream is wanted. */
   add(id: number, granted: number | undefined, name: string): void {
-    this.#jobs.set(id, { name, granted });
+    this.#jobs.add({ id, name, granted });
   }
 
   has(id: number): boolean {
-    return this.#jobs.has(id);
+    return this.#jobs.get(id) !== undefined;
   }
 
   /** Whether it was there. */
@@ -37,6 +45,6 @@ export class PendingJobs {
   }
 
   names(): readonly string[] {
-    return [...this.#jobs.values()].map(({ name }) => name);
+    return this.#jobs.list().map(({ name }) => name);
   }
 }

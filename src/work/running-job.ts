@@ -36,51 +36,35 @@ export interface JobContext {
  */
 export type JobHandler<C = JobContext> = { handle(args: unknown, context: C): unknown }['handle'];
 
-/** What became of a job. */
-export type Answer =
-  | { readonly kind: 'succeeded'; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly failure: WorkerFailure }
-  | { readonly kind: 'cancelled' };
-
-/** What a running job needs. */
-export interface RunningJobOptions {
-  /** A monotonic clock, ms. */
-  readonly clock: () => number;
-  /** An instant of that clock; `Infinity` without one. */
-  readonly deadline: number;
-  readonly context?: Readonly<Record<string, unknown>> | undefined;
-  readonly log: (text: string, level: LogLevel) => void;
-  /** Left out, nobody is told. */
-  readonly progress?: ((value: unknown) => void) | undefined;
-  /** Takes note of what the parent has said meanwhile, where that is possible without giving up the thread. */
-  readonly look?: (() => void) | undefined;
-}
-
 /** Causes followed in a traceback. */
 const LONGEST_CHAIN = 5;
 /** Characters of an error that are reported: enough for the frames that matter. */
 const LONGEST_TRACEBACK = 32_768;
 const LONGEST_MESSAGE = 8_192;
 
-export class RunningJob implements JobContext {
+export abstract class RunningJob implements JobContext {
   readonly context: Readonly<Record<string, unknown>>;
-  readonly #clock: () => number;
   readonly #deadline: number;
-  readonly #log: (text: string, level: LogLevel) => void;
-  readonly #progress: ((value: unknown) => void) | undefined;
-  readonly #look: (() => void) | undefined;
-  #bound: JobContext['log'] | undefined;
-  #controller: AbortController | undefined;
+  #bound: JobContext['log'] | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
   #cancelled = false;
 
-  constructor({ clock, deadline, context = NOTHING_CARRIED, log, progress, look }: RunningJobOptions) {
-    this.context = context;
-    this.#clock = clock;
+  /** `deadline`: an instant of {@link now}; `Infinity` without one. */
+  constructor(deadline: number, context: Readonly<Record<string, unknown>> | undefined) {
+    this.context = context ?? NOTHING_CARRIED;
     this.#deadline = deadline;
-    this.#log = log;
-    this.#progress = progress;
-    this.#look = look;
   }
+
+  /** A monotonic clock, ms. */
+  protected abstract now(): number;
+  protected abstract tellLog(text: string, level: LogLevel): void;
+  protected abstract tellProgress(value: unknown): void;
+  /** Takes note of what the parent has said meanwhile, where that is possible without giving up the thread. */
+  protected look(): void {}
+  /** Its one answer is one of these three, and never given before {@link follow} returned. */
+  protected abstract succeeded(value: unknown): void;
+  protected abstract failed(failure: WorkerFailure): void;
+  protected abstract gaveUp(): void;
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -88,23 +72,23 @@ export class RunningJob implements JobContext {
   }
 
   get cancelled(): boolean {
-    this.#look?.();
+    this.look();
     return this.#cancelled;
   }
 
   get remainingMs(): number {
-    return Math.max(0, this.#deadline - this.#clock());
+    return Math.max(0, this.#deadline - this.now());
   }
 
   /** Made when first read. Handlers take the context apart: it must not need it. */
   get log(): JobContext['log'] {
-    this.#bound ??= (text, level = 'info') => this.#log(String(text), level);
+    this.#bound ??= (text, level = 'info') => this.tellLog(String(text), level);
     return this.#bound;
   }
 
   /** Made on reading, for the same reason. */
   get progress(): JobContext['progress'] {
-    return (value) => this.#progress?.(value);
+    return (value) => this.tellProgress(value);
   }
 
   /** Aborts the signal. Once is enough. */
@@ -117,23 +101,14 @@ export class RunningJob implements JobContext {
     this.#controller.abort(error);
   }
 
-  /** Runs the handler to its end. Never rejects. */
-  run<C>(handler: JobHandler<C>, args: unknown, context: C): Promise<Answer> {
-    return new Promise((resolve) => this.begin(() => handler(args, context), resolve));
-  }
-
-  /** Calls the work now and tells its answer later, never before this returns. */
-  begin(work: () => unknown, tell: (answer: Answer) => void): void {
-    let outcome: unknown;
-    try {
-      outcome = work();
-    } catch (error) {
-      outcome = Promise.reject(error);
-    }
+  /** Answers as soon as what its handler gave has settled; what it threw is given as a rejection. */
+  follow(outcome: unknown): void {
     Promise.resolve(outcome).then(
-      (value) => tell({ kind: 'succeeded', value }),
-      (error: unknown) =>
-        tell(this.#complied(error) ? { kind: 'cancelled' } : { kind: 'failed', failure: failureOf(error) }),
+      (value) => this.succeeded(value),
+      (error: unknown) => {
+        if (this.#complied(error)) this.gaveUp();
+        else this.failed(failureOf(error));
+      },
     );
   }
 

@@ -46,28 +46,64 @@ const CLOSE_ARRAY = 0x5d;
  *
  * @throws ERR_JOB_INVALID when the message is not JSON by nature, ERR_FRAME_TOO_LARGE
  */
-export const encodeFrame = (message: object, limits: WireLimits, job = 'message'): Uint8Array => {
-  const json = stringify(message, limits.maxDepth, job);
+export const encodeFrame = (message: object, limits: WireLimits, job = 'message'): Uint8Array =>
+  frameOf(stringify(message, { depth: limits.maxDepth, job }), limits);
+
+/** A message of which all but one value is known to be JSON, so that only that one is looked at and written out. */
+export interface Envelope {
+  /** The message's text up to the value, from its opening brace on; and after it. */
+  readonly head: string;
+  readonly tail: string;
+  /** The key of the value, and the work, for errors. */
+  readonly key: string;
+  readonly job: string;
+}
+
+/**
+ * The same frame as {@link encodeFrame} makes, at a third of its price.
+ *
+ * @throws ERR_JOB_INVALID when the value is not JSON by nature, ERR_FRAME_TOO_LARGE
+ */
+export const encodeAround = (
+  value: unknown,
+  { head, tail, key, job }: Envelope,
+  limits: WireLimits,
+): Uint8Array => {
+  const json = value === null ? 'null' : stringify(value, { depth: limits.maxDepth - 1, job, key });
+  return frameOf(head + json + tail, limits);
+};
+
+const frameOf = (json: string, { maxFrameBytes }: WireLimits): Uint8Array => {
   const bytes = Buffer.byteLength(json);
-  if (bytes > limits.maxFrameBytes) {
-    throw createError('ERR_FRAME_TOO_LARGE', { bytes, limit: limits.maxFrameBytes });
-  }
+  if (bytes > maxFrameBytes) throw createError('ERR_FRAME_TOO_LARGE', { bytes, limit: maxFrameBytes });
   const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
-  frame.writeUInt32BE(bytes, 0);
-  frame.write(json, HEADER_BYTES, 'utf8');
+  frame[0] = bytes >>> 24;
+  frame[1] = bytes >>> 16;
+  frame[2] = bytes >>> 8;
+  frame[3] = bytes;
+  // Where each character is a byte, nothing has to be looked up.
+  frame.write(json, HEADER_BYTES, bytes === json.length ? 'latin1' : 'utf8');
   return frame;
 };
 
-const stringify = (message: object, maxDepth: number, job: string): string => {
+/** What is written out: how deep it may be, whose it is, and where in the message it stands. */
+interface Writing {
+  readonly depth: number;
+  readonly job: string;
+  readonly key?: string;
+}
+
+const stringify = (value: unknown, { depth, job, key }: Writing): string => {
   let flaw: Flaw | undefined;
   try {
-    flaw = flawOf(message, maxDepth);
-    if (flaw === undefined) return JSON.stringify(message);
+    flaw = flawOf(value, depth);
+    if (flaw === undefined) return JSON.stringify(value);
   } catch (error) {
     // A getter, a proxy or a toJSON of the user's threw.
     throw createError('ERR_JOB_INVALID', { job, why: show(error) }, { cause: error });
   }
-  throw createError('ERR_JOB_INVALID', { job, why: `${pathOf(flaw)} ${flaw.why}` });
+  const found = key === undefined ? flaw : within(flaw, key);
+  throw createError('ERR_JOB_INVALID', { job, why: `${pathOf(found)} ${found.why}` });
 };
 
 /** Why a value would not arrive as it is, and where in it: keys from the inside out. */
@@ -192,21 +228,26 @@ export class FrameDecoder {
    * then closed.
    */
   push(chunk: Uint8Array): void {
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     let at = 0;
-    while (at < chunk.length && !this.#closed) at = this.#take(chunk, at);
+    while (at < bytes.length && !this.#closed) at = this.#take(bytes, at);
   }
 
-  #take(chunk: Uint8Array, from: number): number {
+  #take(chunk: Buffer, from: number): number {
     if (this.#headerBytes < HEADER_BYTES) {
+      if (this.#headerBytes === 0 && chunk.length - from >= HEADER_BYTES) {
+        this.#headerBytes = HEADER_BYTES;
+        this.#announce(lengthAt(chunk, from));
+        return from + HEADER_BYTES;
+      }
       this.#header[this.#headerBytes++] = chunk[from] as number;
-      if (this.#headerBytes === HEADER_BYTES) this.#announce(this.#header.readUInt32BE(0));
+      if (this.#headerBytes === HEADER_BYTES) this.#announce(lengthAt(this.#header, 0));
       return from + 1;
     }
     if (this.#received === 0 && chunk[from] !== OPEN_OBJECT) this.#refuse('it is not a JSON object');
     const end = Math.min(chunk.length, from + this.#announced - this.#received);
-    const piece = Buffer.from(chunk.buffer, chunk.byteOffset + from, end - from);
-    if (piece.length === this.#announced) this.#complete(piece);
-    else this.#gather(piece);
+    if (end - from === this.#announced) this.#complete(chunk, from, end);
+    else this.#gather(chunk.subarray(from, end));
     return end;
   }
 
@@ -229,17 +270,22 @@ export class FrameDecoder {
     }
     piece.copy(this.#pieces, this.#received);
     this.#received = received;
-    if (received === this.#announced) this.#complete(this.#pieces);
+    if (received === this.#announced) this.#complete(this.#pieces, 0, received);
   }
 
-  #complete(json: Buffer): void {
+  #complete(bytes: Buffer, from: number, to: number): void {
     this.#reset();
-    if (!isUtf8(json)) this.#refuse('it is not UTF-8');
     const { maxDepth } = this.#limits;
-    if (isDeeper(json, maxDepth)) this.#refuse(`it nests deeper than ${maxDepth}`);
-    const text = json.toString('utf8');
+    const isShort = to - from <= LONG_FRAME_BYTES;
+    const traits = isShort ? traitsOf(bytes, { from, to, maxDepth }) : NOT_ASCII;
+    const json = (traits & NOT_ASCII) === 0 ? undefined : bytes.subarray(from, to);
+    if (json !== undefined && !isUtf8(json)) this.#refuse('it is not UTF-8');
+    const isDeep = isShort ? (traits & TOO_DEEP) !== 0 : isDeeper(bytes.subarray(from, to), maxDepth);
+    if (isDeep) this.#refuse(`it nests deeper than ${maxDepth}`);
+    const text = bytes.toString(json === undefined ? 'latin1' : 'utf8', from, to);
     const message = this.#parse(text);
-    if (mayHoldForbiddenKey(text) && holdsForbiddenKey(message)) this.#refuse('it has a forbidden key');
+    const isSuspect = isShort ? (traits & SUSPECT) !== 0 : mayHoldForbiddenKey(text);
+    if (isSuspect && holdsForbiddenKey(message)) this.#refuse('it has a forbidden key');
     this.#deliver(message);
   }
 
@@ -265,9 +311,54 @@ export class FrameDecoder {
   }
 }
 
+const lengthAt = (bytes: Buffer, at: number): number =>
+  (bytes[at] as number) * 0x100_0000 +
+  (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+
+/** What one look at each byte of a short text tells of it. */
+const NOT_ASCII = 1;
+const TOO_DEEP = 2;
+/** It may hold a forbidden key: a string as long as one of them, or an escape, in which one could be spelled. */
+const SUSPECT = 4;
+
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly maxDepth: number;
+}
+
+const FORBIDDEN_LENGTHS: ReadonlySet<number> = new Set([...FORBIDDEN_KEYS].map(({ length }) => length));
+
+/** Of text that is no JSON it may tell anything: the parser refuses that. */
+const traitsOf = (json: Buffer, { from, to, maxDepth }: Stretch): number => {
+  let traits = 0;
+  let depth = 0;
+  let all = 0;
+  for (let i = from; i < to; i++) {
+    const byte = json[i] as number;
+    all |= byte;
+    if (byte === QUOTE) {
+      const begun = i + 1;
+      for (i++; i < to && json[i] !== QUOTE; i++) {
+        all |= json[i] as number;
+        if (json[i] !== BACKSLASH) continue;
+        traits |= SUSPECT;
+        i++;
+        if (i < to) all |= json[i] as number;
+      }
+      if (FORBIDDEN_LENGTHS.has(i - begun)) traits |= SUSPECT;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      if (++depth > maxDepth) traits |= TOO_DEEP;
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+      depth -= 1;
+    }
+  }
+  return all < 0x80 ? traits : traits | NOT_ASCII;
+};
+
 /** Whether brackets outside of strings nest too deeply; whether they match is the parser's business. */
 const isDeeper = (json: Buffer, maxDepth: number): boolean => {
-  if (json.length > LONG_FRAME_BYTES && !hasMoreOpenings(json, maxDepth)) return false;
+  if (!hasMoreOpenings(json, maxDepth)) return false;
   let depth = 0;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];

@@ -6,9 +6,9 @@
  * gone this process goes too, with all it has started, even while its event loop is held by a job. What the messages ask for is
  * the business of whoever serves.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import {
@@ -19,7 +19,14 @@ import {
   type WorkerMessage,
 } from '../messages.ts';
 import { plainValue } from '../transfer.ts';
-import { encodeFrame, FrameDecoder, LARGEST_FRAME_BYTES, WIRE_LIMITS, type WireLimits } from '../wire.ts';
+import {
+  encodeAround,
+  encodeFrame,
+  FrameDecoder,
+  LARGEST_FRAME_BYTES,
+  WIRE_LIMITS,
+  type WireLimits,
+} from '../wire.ts';
 import type { Link, LinkListeners } from './link.ts';
 
 /** Where sysexits.h puts a remote that broke the protocol. */
@@ -28,6 +35,9 @@ const EXIT_PROTOCOL = 76;
 const FULL_PIPE_MS = 1;
 /** How long after its parent's end a process may take for its exit hooks, ms. */
 const ORPHAN_GRACE_MS = 500;
+
+/** What is read at once, bytes: as much as Node reads of any pipe. */
+const READ_BYTES = 65_536;
 
 /** What is taken from a parent: it is trusted to keep to its own limits, which may be any. */
 const FROM_PARENT: WireLimits = { maxFrameBytes: LARGEST_FRAME_BYTES, maxDepth: 1_000 };
@@ -48,14 +58,25 @@ export class ParentLink implements Link {
     this.#output = output;
     this.#listeners = listeners;
     const decoder = new FrameDecoder(FROM_PARENT, (message) => this.#heard(readParentMessage(message)));
-    const stream = new Socket({ fd: input, readable: true, writable: false });
-    stream.on('data', (chunk: Buffer) => {
-      try {
-        decoder.push(chunk);
-      } catch (error) {
-        breach((error as Error).message);
-      }
-    });
+    const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = {
+      fd: input,
+      readable: true,
+      writable: false,
+      // One buffer for all that is read, not one of this size for each reading: nothing of it is kept.
+      onread: {
+        buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+        callback: (count, buffer) => {
+          try {
+            decoder.push(buffer.subarray(0, count));
+          } catch (error) {
+            breach((error as Error).message);
+          }
+          return true;
+        },
+      },
+    };
+    const stream = new Socket(options);
+    stream.resume();
     const ended = () => {
       if (!listeners.expectsEnd()) orphaned();
     };
@@ -68,8 +89,13 @@ export class ParentLink implements Link {
   }
 
   say(message: WorkerMessage, job?: string): void {
-    const plain = 'value' in message ? { ...message, value: plainValue(message.value) } : message;
-    this.#send(encodeFrame(plain, this.#limits, job));
+    if (!('value' in message)) {
+      this.#send(encodeFrame(message, this.#limits, job));
+      return;
+    }
+    const head = `{"kind":"${message.kind}","id":${message.id},"value":`;
+    const envelope = { head, tail: '}', key: 'value', job: job ?? 'message' };
+    this.#send(encodeAround(plainValue(message.value), envelope, this.#limits));
   }
 
   serving(): void {

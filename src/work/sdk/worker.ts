@@ -8,8 +8,10 @@
 import { isMainThread } from 'node:worker_threads';
 import { isTroupeError } from '../../base/errors.ts';
 import { collect, isGenerator, JobStream } from '../job-stream.ts';
+import { JobTable } from '../job-table.ts';
 import { type Capability, PROTOCOL_VERSION } from '../messages.ts';
-import { type Answer, cut, type JobHandler, type LogLevel, RunningJob } from '../running-job.ts';
+import { cut, type JobHandler, type LogLevel, RunningJob } from '../running-job.ts';
+import type { WorkerFailure } from '../worker-port.ts';
 import type { Link, LinkListeners, Order } from './link.ts';
 import { ParentLink } from './parent-link.ts';
 import { clock, ThreadLink } from './thread-link.ts';
@@ -44,13 +46,13 @@ export const serveWorker = (handlers: WorkerHandlers): void => {
 
 class Served implements LinkListeners {
   readonly #handlers: ReadonlyMap<string, JobHandler>;
-  readonly #link: Link;
-  readonly #jobs = new Map<number, Serving>();
+  readonly link: Link;
+  readonly #jobs = new JobTable<Serving>();
   #leaving = false;
 
   constructor(handlers: ReadonlyMap<string, JobHandler>) {
     this.#handlers = handlers;
-    this.#link = isMainThread ? new ParentLink(this) : new ThreadLink(this);
+    this.link = isMainThread ? new ParentLink(this) : new ThreadLink(this);
   }
 
   expectsEnd(): boolean {
@@ -58,10 +60,10 @@ class Served implements LinkListeners {
   }
 
   greeted(): void {
-    const { pid } = this.#link;
+    const { pid } = this.link;
     const handlers = [...this.#handlers.keys()];
-    this.#link.say({ kind: 'ready', protocol: PROTOCOL_VERSION, pid, capabilities: CAPABILITIES, handlers });
-    this.#link.serving();
+    this.link.say({ kind: 'ready', protocol: PROTOCOL_VERSION, pid, capabilities: CAPABILITIES, handlers });
+    this.link.serving();
   }
 
   ordered(order: Order): void {
@@ -77,7 +79,7 @@ class Served implements LinkListeners {
         this.#jobs.get(order.id)?.stream?.grant(order.chunks);
         break;
       case 'ping':
-        this.#link.say({ kind: 'pong', id: order.id });
+        this.link.say({ kind: 'pong', id: order.id });
         break;
       case 'shutdown':
         this.#leave();
@@ -88,36 +90,47 @@ class Served implements LinkListeners {
     const handler = this.#handlers.get(name);
     if (handler === undefined) {
       const message = `no handler ${cut(name, 200)}`;
-      this.#link.say({ kind: 'error', id, type: 'UnknownHandler', message, traceback: '' });
+      this.link.say({ kind: 'error', id, type: 'UnknownHandler', message, traceback: '' });
       return;
     }
-    const deadline = clock() + (remainingMs ?? Infinity);
-    const job = new Serving(this.#link, { id, name, deadline, stream, context });
-    this.#jobs.set(id, job);
-    job.begin(
-      () => job.settle(handler(args, job)),
-      (answer) => this.#answered(job, answer),
-    );
-  }
-
-  #answered(job: Serving, answer: Answer): void {
-    this.#jobs.delete(job.id);
-    this.#answer(job, answer);
-    if (this.#leaving && this.#jobs.size === 0) this.#link.leave();
-  }
-
-  #answer({ id, name }: Serving, answer: Answer): void {
-    if (answer.kind === 'cancelled') {
-      this.#link.say({ kind: 'cancelled', id });
-    } else if (answer.kind === 'succeeded') {
-      try {
-        this.#link.say({ kind: 'result', id, value: answer.value ?? null }, name);
-      } catch (error) {
-        this.#fail(id, { type: 'InvalidResult', message: whyOf(error) });
-      }
-    } else {
-      this.#fail(id, answer.failure);
+    const deadline = remainingMs === null ? Number.POSITIVE_INFINITY : clock() + remainingMs;
+    const job = new Serving(this, { id, name, deadline, stream, context });
+    this.#jobs.add(job);
+    let outcome: unknown;
+    try {
+      outcome = job.settle(handler(args, job));
+    } catch (error) {
+      outcome = Promise.reject(error);
     }
+    job.follow(outcome);
+  }
+
+  // ── what its jobs tell ────────────────────────────────────────────────────────────────────
+
+  succeeded({ id, name }: Serving, value: unknown): void {
+    this.#jobs.delete(id);
+    try {
+      this.link.say({ kind: 'result', id, value: value ?? null }, name);
+    } catch (error) {
+      this.#fail(id, { type: 'InvalidResult', message: whyOf(error) });
+    }
+    this.#leaveIfDone();
+  }
+
+  failed({ id }: Serving, failure: WorkerFailure): void {
+    this.#jobs.delete(id);
+    this.#fail(id, failure);
+    this.#leaveIfDone();
+  }
+
+  gaveUp({ id }: Serving): void {
+    this.#jobs.delete(id);
+    this.link.say({ kind: 'cancelled', id });
+    this.#leaveIfDone();
+  }
+
+  #leaveIfDone(): void {
+    if (this.#leaving && this.#jobs.size === 0) this.link.leave();
   }
 
   /** Says it, shortened where it is too long to be said: the job must be answered. */
@@ -127,16 +140,16 @@ class Served implements LinkListeners {
   ) {
     const { type, message, traceback = '' } = failure;
     try {
-      this.#link.say({ kind: 'error', id, type, message, traceback });
+      this.link.say({ kind: 'error', id, type, message, traceback });
     } catch {
-      this.#link.say({ kind: 'error', id, type: cut(type, 100), message: cut(message, 100), traceback: '' });
+      this.link.say({ kind: 'error', id, type: cut(type, 100), message: cut(message, 100), traceback: '' });
     }
   }
 
   #leave(): void {
     this.#leaving = true;
-    for (const job of this.#jobs.values()) job.cancel('the worker shuts down');
-    if (this.#jobs.size === 0) this.#link.leave();
+    for (const job of this.#jobs.list()) job.cancel('the worker shuts down');
+    this.#leaveIfDone();
   }
 }
 
@@ -154,31 +167,54 @@ class Serving extends RunningJob {
   readonly id: number;
   readonly name: string;
   readonly stream: JobStream | undefined;
+  readonly #owner: Served;
 
-  constructor(link: Link, { id, name, deadline, stream, context }: Wanted) {
-    const say = (kind: 'chunk' | 'progress', value: unknown) => {
-      try {
-        link.say({ kind, id, value: value ?? null }, name);
-      } catch (error) {
-        throw named('InvalidResult', whyOf(error));
-      }
-    };
-    super({
-      clock,
-      deadline,
-      context: context === undefined ? undefined : Object.freeze(context),
-      look: link.look,
-      progress: (value) => say('progress', value),
-      log: (text: string, level: LogLevel) => {
-        const line = cut(text, LONGEST_LOG);
-        // A line too long for a frame is dropped: a log must not fail a job.
-        if (line.length <= link.longestLog) link.say({ kind: 'log', level, text: line });
-      },
-    });
+  constructor(owner: Served, { id, name, deadline, stream, context }: Wanted) {
+    super(deadline, context === undefined ? undefined : Object.freeze(context));
+    this.#owner = owner;
     this.id = id;
     this.name = name;
     this.stream =
-      stream === undefined ? undefined : new JobStream(this, stream, (value) => say('chunk', value));
+      stream === undefined ? undefined : new JobStream(this, stream, (value) => this.#say('chunk', value));
+  }
+
+  protected now(): number {
+    return clock();
+  }
+
+  protected override look(): void {
+    this.#owner.link.look?.();
+  }
+
+  protected tellLog(text: string, level: LogLevel): void {
+    const { link } = this.#owner;
+    const line = cut(text, LONGEST_LOG);
+    // A line too long for a frame is dropped: a log must not fail a job.
+    if (line.length <= link.longestLog) link.say({ kind: 'log', level, text: line });
+  }
+
+  protected tellProgress(value: unknown): void {
+    this.#say('progress', value);
+  }
+
+  protected succeeded(value: unknown): void {
+    this.#owner.succeeded(this, value);
+  }
+
+  protected failed(failure: WorkerFailure): void {
+    this.#owner.failed(this, failure);
+  }
+
+  protected gaveUp(): void {
+    this.#owner.gaveUp(this);
+  }
+
+  #say(kind: 'chunk' | 'progress', value: unknown): void {
+    try {
+      this.#owner.link.say({ kind, id: this.id, value: value ?? null }, this.name);
+    } catch (error) {
+      throw named('InvalidResult', whyOf(error));
+    }
   }
 
   /** What a handler gave, where that is a generator: what becomes of it. */
