@@ -87,18 +87,42 @@ export const enabledIn = (
   });
 };
 
-/** The transition that must have led from one configuration to another, where only one can have. */
+/** The transitions that one step took, one a region at most, and their event. */
+export interface Inferred {
+  readonly event: string;
+  readonly taken: readonly ChartTransition[];
+}
+
+/** A state takes the first of its transitions that fits: the order of a machine is the order of its guards. */
+const firstOfEach = (
+  chart: KnownChart,
+  before: readonly string[],
+  fits: (one: ChartTransition) => boolean,
+): readonly ChartTransition[] => before.flatMap((id) => chart.states.get(id)?.transitions.find(fits) ?? []);
+
+/** The transitions that must have led from one configuration to another, where only one event can have. */
 export const inferTaken = (
   chart: KnownChart,
   before: readonly string[],
   after: readonly string[],
   event?: string,
-): ChartTransition | undefined => {
+): Inferred | undefined => {
   const entered = new Set(after.filter((id) => !before.includes(id)));
-  const fitting = transitionsFrom(chart, before).filter(
-    (one) => (event === undefined || one.event === event) && one.targets.some((id) => entered.has(id)),
+  const leads = (one: ChartTransition): boolean => one.targets.some((id) => entered.has(id));
+  const events = new Set(
+    transitionsFrom(chart, before)
+      .filter(leads)
+      .map((one) => one.event),
   );
-  return fitting.length > 0 && fitting.every(({ event }) => event === fitting[0]?.event)
-    ? fitting[0]
-    : undefined;
+  const only = event ?? (events.size === 1 ? [...events][0] : undefined);
+  if (only === undefined) return undefined;
+  const taken = firstOfEach(chart, before, (one) => one.event === only && leads(one));
+  if (taken.length > 0) return { event: only, taken };
+  if (event === undefined || entered.size > 0) return undefined;
+  // It stayed where it was: whether a guard let anything happen there nobody saw.
+  const own = transitionsFrom(chart, before).filter((one) => one.event === event);
+  const stays = own.every(
+    ({ guard, targets }) => guard === undefined && targets.every((id) => after.includes(id)),
+  );
+  return own.length > 0 && stays ? { event, taken: own } : undefined;
 };

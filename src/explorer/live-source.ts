@@ -22,7 +22,7 @@ import { LIMITS, type Recording } from './protocol.ts';
 import { Roster } from './roster.ts';
 import { showValue } from './show-value.ts';
 import type { Source } from './source.ts';
-import { Steps } from './steps.ts';
+import { NOBODY_YET, Steps } from './steps.ts';
 import type { Json, StateValue, TreeQuery, TreeWindow } from './tree-view.ts';
 import { type Standing, type Surroundings, windowOn } from './tree-window.ts';
 import {
@@ -162,6 +162,23 @@ export class LiveSource implements Source {
       children.forEach(walk);
     };
     this.forest().forEach(walk);
+    this.#seedApplication();
+  }
+
+  /** An application's chart stands at no place: its last phase says where it is. */
+  #seedApplication(): void {
+    const { system } = this;
+    const entered = system.recorder.facts().filter(({ type }) => type === 'app.phase_entered');
+    const last = entered.at(-1);
+    if (last === undefined) return;
+    const value = String(last.data['phase']);
+    const chart = this.charts.of(applicationMachine, 'troupe');
+    this.#steps.seed(chart, {
+      path: `${APPLICATION}${last.path}`,
+      incarnation: NOBODY_YET,
+      at: last.at,
+      value,
+    });
   }
 
   #end(): void {
@@ -203,12 +220,17 @@ export class LiveSource implements Source {
   /** One of troupe's own charts has stepped. */
   #ownStep(path: string, at: number, told: { readonly value: StateValue; readonly event: string }): void {
     const cell = this.system.placeAt(path)?.cell;
-    const machine = path.startsWith(APPLICATION)
-      ? applicationMachine
-      : OWN_MACHINES[cell?.place.spec.logic.kind ?? ''];
+    const kind = cell?.place.spec.logic.kind ?? this.#kindBelow(path);
+    const machine = path.startsWith(APPLICATION) ? applicationMachine : OWN_MACHINES[kind];
     if (machine === undefined) return;
-    const incarnation = cell?.ref.incarnation ?? 0;
+    const incarnation = cell?.ref.incarnation ?? NOBODY_YET;
     this.#steps.note(this.charts.of(machine, 'troupe'), { path, incarnation, at, ...told });
+  }
+
+  /** The chart of a worker begins before there is an actor of it. */
+  #kindBelow(path: string): string {
+    const parent = this.system.placeAt(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    return parent?.spec.logic.kind === 'pool' ? 'worker' : '';
   }
 
   #stepped(step: Parameters<MessageWatch['stepped']>[0], cause: number | undefined): void {

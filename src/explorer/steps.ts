@@ -15,6 +15,8 @@ import type { Json, StateValue } from './tree-view.ts';
 
 /** Actors whose steps are kept. Owner: one explorer; 200 steps are about 50 KB. */
 const ACTORS_KEPT = 500;
+/** The incarnation of a chart that lives before its actor does, or without one. */
+export const NOBODY_YET = 0;
 
 interface Past {
   readonly path: string;
@@ -83,8 +85,8 @@ export class Steps {
       from: past.value,
       to: seen.value,
       active,
-      taken: seen.taken ?? (inferred === undefined ? [] : [inferred.id]),
-      actions: seen.actions ?? inferred?.actions ?? [],
+      taken: seen.taken ?? inferred?.taken.map(({ id }) => id) ?? [],
+      actions: seen.actions ?? inferred?.taken.flatMap(({ actions }) => actions) ?? [],
       ...(seen.fact === undefined ? {} : { fact: seen.fact }),
       ...(changes.length === 0 ? {} : { changes }),
     }));
@@ -154,6 +156,8 @@ export class Steps {
         active: [],
         context: undefined,
       };
+    } else if (past.incarnation === NOBODY_YET) {
+      past.incarnation = incarnation;
     } else if (past.incarnation !== incarnation) {
       past.incarnation = incarnation;
       past.value = undefined;

@@ -252,6 +252,16 @@ export const poolView = (ground: Ground, standing: Standing): PoolView | undefin
 
 // ── recoveries ───────────────────────────────────────────────────────────────────────────────────────────
 
+/** Lines of a stack in a frame that comes anew with every step: where it was thrown, not all of how one came there. */
+const STACK_LINES = 5;
+
+/** An error for a frame: the head of its stack, and of its causes the words alone. */
+const briefly = ({ stack, cause, ...error }: ErrorShown, isCause = false): ErrorShown => ({
+  ...error,
+  ...(stack === undefined || isCause ? {} : { stack: stack.split('\n', STACK_LINES).join('\n') }),
+  ...(cause === undefined ? {} : { cause: briefly(cause, true) }),
+});
+
 const entryOf = (ground: Ground, path: string, status: RecoveryStatus): RecoveryEntry => {
   const startedAt = Math.round(ground.system.host.wall() - status.ageMs);
   const steps = ground
@@ -273,7 +283,7 @@ const entryOf = (ground: Ground, path: string, status: RecoveryStatus): Recovery
     ...(ends || !Number.isFinite(status.remainingMs)
       ? {}
       : { budgetMs: Math.round(status.ageMs + status.remainingMs), leftMs: Math.round(status.remainingMs) }),
-    ...(status.error === undefined ? {} : { error: showError(status.error) }),
+    ...(status.error === undefined ? {} : { error: briefly(showError(status.error)) }),
   };
 };
 
@@ -286,7 +296,7 @@ export const recoveryView = (ground: Ground, standing: Standing): RecoveryView |
   return {
     path: standing.path,
     active: entries(seen.active),
-    recent: entries(seen.recent).reverse(),
+    recent: entries(seen.recent.slice(-HISTORY_SHOWN)).reverse(),
     counts: numbersIn(seen.metrics),
     stragglers: seen.stragglers,
   };
