@@ -50,6 +50,10 @@ export class BoundPlace implements Place {
     return this.#place.ref();
   }
 
+  onGone(gone: () => void): () => void {
+    return this.#place.onGone(gone);
+  }
+
   tell(message: unknown, options?: TellOptions): Told {
     return this.#actions.tellPlace(this.#place, message, options);
   }

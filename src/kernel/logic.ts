@@ -139,6 +139,11 @@ export interface Place {
   tell(message: unknown, options?: TellOptions): Told;
   call(message: unknown, options?: CallOptions): Promise<unknown>;
   inspect(): Inspection;
+  /**
+   * Calls `gone`, which must not throw, whenever it is found that nobody will start it again, as things stand: for what is shared there
+   * and waits for the next incarnation. Returns the function that ends that.
+   */
+  onGone(gone: () => void): () => void;
   /** The handle of what stands at another path, for whoever holds this one; `undefined` where nothing does. */
   handleAt(path: string): unknown;
   /** The incarnation that holds the handle made of this, got by `ctx.get` or `ctx.spawn`; absent for outside code. */

@@ -232,7 +232,6 @@ export class PlaceOfActor implements Place {
     return this.#gone;
   }
 
-  /** Calls whenever it is found that nobody will start it again. `gone` must not throw. Returns the function that ends that. */
   onGone(gone: () => void): () => void {
     const mourner = (): void => gone();
     this.#mourners ??= new Set();

@@ -122,6 +122,8 @@ class Shared {
     const { system, path } = place;
     const { host, events } = system;
     this.orchestrator = new Orchestrator({ host, events, path, get: (spec) => system.get(spec) }, options);
+    // Nobody is to come who could run a step: whoever waits hears so now, not when the budget is spent.
+    place.onGone(() => void this.orchestrator.close());
   }
 
   hear(): void {

@@ -52,21 +52,44 @@ describe('when the orchestrator crashes', () => {
     expect(last.calls).toHaveLength(3);
   });
 
-  it('its deadline is not put off, whether it is back by then or not', async () => {
+  it('its deadline is not put off while its actor comes and goes', async () => {
     const step = held();
-    const { host, handle, system, spec } = await setUp({ playbook: [{ subjects: '**', retry: step.step }] });
+    const { host, handle, crash } = await setUp({ playbook: [{ subjects: '**', retry: step.step }] });
     const { done } = handle.report(coded('EPIPE'), SUBJECT);
-    await host.advance(20_000);
-    for (let n = 0; n < 10; n++) {
-      system.exit(system.get(spec), 'kill');
-      await host.settle();
+    for (let n = 0; n < 3; n++) {
+      await host.advance(9_000);
+      await crash();
     }
-    expect(system.get(spec).ref()).toBeUndefined();
     expect(await host.runUntil(done)).toMatchObject({
       outcome: 'gave_up',
       durationMs: 30_000,
       error: { code: 'ERR_RECOVERY_DEADLINE' },
     });
+  });
+
+  it('where nobody is to come back, all who wait hear so at once, and nothing begins any more', async () => {
+    const step = held();
+    const { host, handle, system, spec, told } = await setUp({
+      playbook: [{ subjects: '**', retry: step.step }],
+    });
+    const first = handle.report(coded('EPIPE'), SUBJECT);
+    await host.advance(20_000);
+    const second = handle.report(coded('EPIPE'), SUBJECT);
+    expect(second.coalesced).toBe(true);
+    for (let n = 0; n < 10; n++) {
+      system.exit(system.get(spec), 'kill');
+      await host.settle();
+    }
+    expect(system.get(spec).ref()).toBeUndefined();
+    const ended = { outcome: 'cancelled', durationMs: 20_000, error: { code: 'ERR_RECOVERY_CANCELLED' } };
+    expect(await host.runUntil(first.done)).toMatchObject(ended);
+    expect(await host.runUntil(second.done)).toMatchObject({ ...ended, coalesced: true });
+    expect(await host.runUntil(handle.handle(coded('EPIPE'), SUBJECT))).toMatchObject({
+      outcome: 'refused',
+      error: { code: 'ERR_STOPPING' },
+    });
+    expect(told().filter((line) => line.startsWith('started'))).toHaveLength(1);
+    expect(host.pendingTimers()).toEqual([]);
   });
 
   it('attempts that failed before count after', async () => {
