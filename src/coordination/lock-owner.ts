@@ -14,14 +14,21 @@ export interface EndingOwner {
 const ends = (owner: unknown): owner is EndingOwner =>
   typeof owner === 'object' && owner !== null && typeof (owner as EndingOwner).onEnd === 'function';
 
+const NOBODY_KNOWN = 'somebody';
+
 /** The word for an owner in errors and reports. */
 export const nameOfOwner = (owner: unknown): string => {
-  if (owner === undefined) return 'somebody';
+  if (owner === undefined) return NOBODY_KNOWN;
   if (typeof owner === 'string') return owner;
-  const { path, name, key } = owner as { path?: unknown; name?: unknown; key?: unknown };
-  if (typeof path === 'string') return path;
-  if (typeof name === 'string') return name;
-  return typeof key === 'string' ? `the holder of ${key}` : 'somebody';
+  try {
+    const { path, name, key } = owner as { path?: unknown; name?: unknown; key?: unknown };
+    if (typeof path === 'string') return path;
+    if (typeof name === 'string') return name;
+    return typeof key === 'string' ? `the holder of ${key}` : NOBODY_KNOWN;
+  } catch {
+    // A word in a report is no reason to break off a grant in its middle.
+    return NOBODY_KNOWN;
+  }
 };
 
 export class OwnerLocks {

@@ -109,6 +109,24 @@ describe('defects of event buses', () => {
     expect(seen).toEqual(['there']);
   });
 
+  it('fifty handlers at once run beside each other, and each event of each is counted', async () => {
+    const { bus, host } = createRig();
+    let running = 0;
+    let most = 0;
+    const slow = async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => host.timer(10, 'slow', resolve));
+      running -= 1;
+    };
+    for (let count = 0; count < 50; count++) bus.subscribe('a', () => slow());
+    bus.publish('a', 1);
+    bus.publish('a', 2);
+    await host.advance(20);
+    expect([most, running]).toEqual([50, 0]);
+    expect(bus.inspect()).toMatchObject({ delivered: 100, dropped: 0 });
+  });
+
   it('what is no topic and no function is refused', () => {
     const { bus } = createRig();
     expect(() => bus.publish('' as never, 1)).toThrow();
@@ -178,6 +196,32 @@ describe('defects of message paths', () => {
       [3, 0],
     ]);
     expect(outbox.inspect()).toMatchObject({ sent: 0, deadLettered: 3 });
+  });
+
+  it('a broker that is away at the start keeps nobody from starting: what is published is kept, and sent when it is there', async () => {
+    const deadLetters = await open();
+    const bus = createBus();
+    let away = true;
+    const sent: unknown[] = [];
+    const outbox = createOutbox(bus, 'order.*', {
+      deadLetters,
+      policy: createNoop(),
+      send: async ({ payload }) => {
+        if (away) throw new Error('connect ECONNREFUSED');
+        sent.push(payload);
+      },
+    });
+    bus.publish('order.paid', 1);
+    bus.publish('order.paid', 2);
+    await bus.idle();
+    await expect.poll(() => deadLetters.list()).toHaveLength(2);
+    away = false;
+    bus.publish('order.paid', 3);
+    await bus.idle();
+    await outbox.replay();
+    expect(sent).toEqual([3, 1, 2]);
+    expect(deadLetters.list()).toEqual([]);
+    await bus.close();
   });
 
   it('an event for which there is no room any more is kept as well', async () => {

@@ -83,6 +83,34 @@ describe('regressions: connections that leaked at exit', () => {
     expectNothingLeft(service);
   });
 
+  it('all are closed, once, when whoever keeps the service has given up', async () => {
+    const service = await createService();
+    const asked = Array.from({ length: 60 }, () => service.handle.run('never').catch(() => 'cut off'));
+    for (let crash = 0; crash < 40 && service.system.tree().length > 0; crash++) {
+      service.system.get(service.crasher).tell('crash');
+      await service.host.advance(500);
+    }
+    expect(service.system.tree()).toEqual([]);
+    expect(await service.host.runUntil(Promise.all(asked))).toEqual(Array(60).fill('cut off'));
+    expect(service.database.state.opened).toBeGreaterThan(40);
+    expectNothingLeft(service);
+  });
+
+  it('all are closed, once, though 60 users hold one or wait for one, and give back only afterwards', async () => {
+    const service = await createService();
+    const { host, handle, system } = service;
+    const users = Array.from({ length: 60 }, () =>
+      handle.lease({ timeoutMs: 60_000 }).catch(() => undefined),
+    );
+    await host.settle();
+    await host.runUntil(system.shutdown());
+    const leases = await host.runUntil(Promise.all(users));
+    expect(leases.filter((lease) => lease !== undefined)).toHaveLength(20);
+    for (const lease of leases) lease?.release();
+    await host.settle();
+    expectNothingLeft(service);
+  });
+
   it('all are closed before new ones are opened when a sibling crashes', async () => {
     const service = await createService();
     service.system.get(service.crasher).tell('crash');

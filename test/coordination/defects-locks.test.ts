@@ -82,6 +82,75 @@ describe('defects of lock managers', () => {
     expectEmpty(locks);
   });
 
+  it('whatever throws between the asking and the work leaves it free, for everyone', async () => {
+    const fault = new Error('as told');
+    const hostile = (): never => {
+      throw fault;
+    };
+    const stages: Record<string, (locks: ReturnType<typeof createRig>['locks']) => unknown> = {
+      'an option': (locks) => locks.use('doc', () => 1, { ttlMs: 0 }),
+      'an owner': (locks) => locks.use('doc', () => 1, { owner: { onEnd: hostile } }),
+      'a deadline': (locks) =>
+        locks.as(Object.defineProperty({}, 'deadline', { get: hostile })).use('doc', () => 1),
+      'a name': (locks) =>
+        locks.use('doc', () => 1, { owner: Object.defineProperty({}, 'path', { get: hostile }) }),
+      'the question whether it lives': (locks) =>
+        locks.use('doc', () => new Promise(() => {}), { ttlMs: 30, isAlive: hostile }),
+      'the work': (locks) => locks.use('doc', hostile),
+      'what the work gives': (locks) =>
+        locks.use('doc', () => Object.defineProperty({}, 'then', { get: hostile }) as Promise<void>),
+      'the then of that': (locks) => locks.use('doc', () => ({ then: hostile }) as unknown as Promise<void>),
+    };
+    for (const [stage, use] of Object.entries(stages)) {
+      for (const waits of [false, true]) {
+        const { locks, host, events } = createRig();
+        const before = waits ? await locks.acquire('doc') : undefined;
+        const outcome = watch(Promise.resolve().then(() => use(locks)));
+        await host.settle();
+        before?.release();
+        await host.advance(30);
+        const after = watch(locks.use('doc', () => 'served'));
+        await host.settle();
+        expect([stage, waits, after.now]).toEqual([stage, waits, 'served']);
+        expect(locks.inspect().keys).toEqual([]);
+        expect(events.length).toBeGreaterThan(0);
+        expect(outcome.settled || stage.startsWith('the question')).toBe(true);
+      }
+    }
+  });
+
+  it('a listener that throws as it hears of a grant keeps nobody from the lock', async () => {
+    const { locks, host } = createRig();
+    locks.events.on('lock.granted', () => {
+      throw new Error('as told');
+    });
+    const uses = [1, 2, 3].map((number) => watch(locks.use('doc', async () => number)));
+    await host.settle();
+    expect(uses.map(({ now }) => now)).toEqual([1, 2, 3]);
+    expectEmpty(locks);
+  });
+
+  it('twelve scripts that write into one file never write into each other’s lines', async () => {
+    const { locks, host } = createRig();
+    const file: string[] = [];
+    const script = async (name: string): Promise<void> => {
+      for (let page = 0; page < 5; page++) {
+        await locks.as(name).use('file', async () => {
+          for (let line = 0; line < 3; line++) {
+            await new Promise<void>((resolve) => host.timer(host.random.below(4), 'disk', resolve));
+            file.push(`${name} ${page}.${line}`);
+          }
+        });
+      }
+    };
+    await host.runUntil(Promise.all(Array.from({ length: 12 }, (_, number) => script(`script ${number}`))));
+    expect(file).toHaveLength(12 * 15);
+    for (let at = 0; at < file.length; at += 3) {
+      const page = file[at]?.slice(0, -2);
+      expect(file.slice(at, at + 3)).toEqual([0, 1, 2].map((line) => `${page}.${line}`));
+    }
+  });
+
   it('a sweep by age frees no living owner: however long it works, it holds', async () => {
     const { locks, host } = createRig();
     const watched = await locks.acquire('doc', { ttlMs: 30_000, isAlive: () => true });
