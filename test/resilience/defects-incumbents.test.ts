@@ -14,6 +14,10 @@ import { wrap } from '../../src/resilience/wrap.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { deferred, down, hang, ok, outcomeOf } from './deferred.ts';
 
+const turns = async (count: number): Promise<void> => {
+  for (let n = 0; n < count; n++) await Promise.resolve();
+};
+
 const ONE_FAILURE = { kind: 'consecutive', failures: 1 } as const;
 
 const setUp = (options: StandaloneBreakerOptions = {}) => {
@@ -312,19 +316,23 @@ describe('reproduced defects of the incumbents beside the breaker', () => {
 
   it('10 (cockatiel): new arrivals barge past queued items, which go to the tail or are refused – nobody overtakes', async () => {
     const host = new SimulatedHost();
-    const bulkhead = createBulkhead({ host, limit: 1, queueLimit: 2 });
+    const bulkhead = createBulkhead({ host, limit: 1, queueLimit: 100 });
     const order: string[] = [];
-    const enter = (name: string) => () => {
+    const enter = (name: string) => async () => {
       order.push(name);
+      await turns(3);
     };
     const first = deferred();
     const running = bulkhead.execute(() => first.promise);
     const queued = [bulkhead.execute(enter('a')), bulkhead.execute(enter('b'))];
-    // In the very turn in which the slot comes back, and before whoever waits for it can run.
-    const newcomer = running.then(() => bulkhead.execute(enter('newcomer')));
     first.resolve(1);
-    await Promise.all([...queued, newcomer]);
-    expect(order).toEqual(['a', 'b', 'newcomer']);
+    // One in each turn of the slot's coming back, so also between that and whoever waits for it.
+    const newcomers = Array.from({ length: 30 }, async (_, n) => {
+      await turns(n);
+      await bulkhead.execute(enter(`newcomer ${n}`));
+    });
+    await Promise.all([running, ...queued, ...newcomers]);
+    expect(order).toEqual(['a', 'b', ...newcomers.map((_, n) => `newcomer ${n}`)]);
   });
 
   it('11 (cockatiel): events that are declared never fire – each event of a policy is seen', async () => {
