@@ -219,6 +219,30 @@ export const ERRORS = {
     'chart {chart} took more than {limit} microsteps on {event}',
     'An eventless transition loops; guard it.',
   ),
+  ERR_CHART_STATES: entry(
+    'ChartError',
+    'unknown',
+    'chart {chart}: after {states} states of at most {limit} there are more{hint}',
+    'Bound what grows, tell states apart by less with key, or raise limit.',
+  ),
+  ERR_CHART_STATE_KEY: entry(
+    'ChartError',
+    'not_started',
+    'chart {chart}: {path} is {what}, which does not tell states apart',
+    'Keep to data, or give key: what of a snapshot tells it apart.',
+  ),
+  ERR_CHART_IMPURE: entry(
+    'ChartError',
+    'unknown',
+    'chart {chart}: {event} in {state} {what}',
+    'What it assigns must be new, and follow from context and event alone; otherwise no exploration holds.',
+  ),
+  ERR_CHART_CHILD: entry(
+    'ChartError',
+    'not_started',
+    'chart {chart}: {child} in {state} {what}',
+    'Say under children what each child may answer, by its id or src; {} for one that never does.',
+  ),
   ERR_EVENT_UNDECLARED: entry(
     'ChartError',
     'not_started',

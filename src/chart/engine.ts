@@ -5,7 +5,13 @@
  * Invariant: nothing executes here; what XState calls executable actions are read as data. Both implementations of the
  * seam make their snapshots of {@link Standing}, so that either continues where the other stopped.
  */
-import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyTransitionDefinition,
+  initialTransition,
+  transition,
+} from 'xstate';
 import { createError, isTroupeError } from '../base/errors.ts';
 import { refuse } from '../base/options.ts';
 import type { ChartEvent, ChartNeeds, ChartRequest, ChartSnapshot, ChartValue } from './chart.ts';
@@ -73,20 +79,22 @@ export interface EngineAction {
   readonly params: unknown;
   /** The event it would be executed with: the one of its microstep. */
   readonly event: ChartEvent;
+  /** What stood for the actor in this step. */
+  readonly self: unknown;
 }
 
 /** What one step of the engine gave. */
 export interface EngineStep {
   readonly state: AnyMachineSnapshot;
   readonly actions: readonly EngineAction[];
-  /** Whether any transition was selected, be it one without effect. */
-  readonly taken: boolean;
+  /** The transitions that were selected, in order, be they without effect; those of the initial states are not told. */
+  readonly transitions: readonly AnyTransitionDefinition[];
 }
 
 interface Executable {
   readonly type: string;
   readonly params: unknown;
-  readonly info: { readonly event: ChartEvent };
+  readonly info: { readonly event: ChartEvent; readonly self: unknown };
 }
 
 const actionsOf = (executables: readonly unknown[]): EngineAction[] =>
@@ -94,6 +102,7 @@ const actionsOf = (executables: readonly unknown[]): EngineAction[] =>
     type,
     params,
     event: info.event,
+    self: info.self,
   }));
 
 const LOOP_MESSAGE = 'Infinite loop detected';
@@ -108,15 +117,48 @@ const rethrow = (machine: AnyStateMachine, event: ChartEvent, error: unknown): n
   );
 };
 
-/** Enters a machine's initial states. @throws ERR_CHART_LOOP, and whatever a guard or params throw */
-export const beginMachine = (machine: AnyStateMachine): EngineStep => {
-  const [state, executables] = initialTransition(machine) as [AnyMachineSnapshot, readonly unknown[]];
-  if (state.status === 'error') return rethrow(machine, INITIAL_EVENT, state.error);
-  return { state, actions: actionsOf(executables), taken: true };
-};
-
 /** XState builds an inert actor for each pure step, which would evaluate the initial guards each time. */
 const INERT = { status: 'active', output: undefined, error: undefined };
+
+/** What a pure step is given in place of an actor's surroundings. */
+interface Scope {
+  readonly system: { readonly inspect: (observe: (seen: Seen) => void) => unknown };
+}
+
+interface Seen {
+  readonly type: string;
+  readonly _transitions?: readonly AnyTransitionDefinition[];
+}
+
+const noteTransitions = (scope: Scope, transitions: AnyTransitionDefinition[]): void => {
+  scope.system.inspect(({ type, _transitions = [] }) => {
+    if (type === '@xstate.microstep') transitions.push(..._transitions);
+  });
+};
+
+/** Enters a machine's initial states. @throws ERR_CHART_LOOP, and whatever a guard, params or its context throw */
+export const beginMachine = (machine: AnyStateMachine, input?: unknown): EngineStep => {
+  const transitions: AnyTransitionDefinition[] = [];
+  let builtActor = false;
+  const logic = {
+    getInitialSnapshot: (scope: Scope, given: unknown) => {
+      if (!builtActor) {
+        builtActor = true;
+        return INERT;
+      }
+      noteTransitions(scope, transitions);
+      return machine.getInitialSnapshot(scope as never, given as never);
+    },
+    getPersistedSnapshot: () => INERT,
+    transition: () => INERT,
+  };
+  const [state, executables] = initialTransition(logic as never, input as never) as unknown as [
+    AnyMachineSnapshot,
+    readonly unknown[],
+  ];
+  if (state.status === 'error') return rethrow(machine, INITIAL_EVENT, state.error);
+  return { state, actions: actionsOf(executables), transitions };
+};
 
 /** Steps a machine. @throws ERR_CHART_LOOP, and whatever a guard or params throw */
 export const stepMachine = (
@@ -124,17 +166,13 @@ export const stepMachine = (
   state: AnyMachineSnapshot,
   event: ChartEvent,
 ): EngineStep => {
-  let taken = false;
+  const transitions: AnyTransitionDefinition[] = [];
   const logic = {
     getInitialSnapshot: () => INERT,
     getPersistedSnapshot: () => INERT,
-    transition: (from: AnyMachineSnapshot, received: ChartEvent, scope: never) => {
-      (scope as { system: { inspect: Function } }).system.inspect(
-        (seen: { type: string; _transitions?: readonly unknown[] }) => {
-          if (seen.type === '@xstate.microstep' && seen._transitions?.length) taken = true;
-        },
-      );
-      return machine.transition(from, received, scope);
+    transition: (from: AnyMachineSnapshot, received: ChartEvent, scope: Scope) => {
+      noteTransitions(scope, transitions);
+      return machine.transition(from, received, scope as never);
     },
   };
   try {
@@ -142,7 +180,7 @@ export const stepMachine = (
       AnyMachineSnapshot,
       readonly unknown[],
     ];
-    return { state: next, actions: actionsOf(executables), taken };
+    return { state: next, actions: actionsOf(executables), transitions };
   } catch (error) {
     return rethrow(machine, event, error);
   }

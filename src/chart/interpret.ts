@@ -41,7 +41,7 @@ class InterpretedChart implements Chart {
     const standing = standingOf(snapshot, this.id);
     if (standing.status === 'active' && this.#declared.classOf(event.type) !== undefined) {
       const stepped = stepMachine(this.#machine, standing.stateFor(this.#machine), event);
-      if (stepped.taken) return this.#stepOf(stepped);
+      if (stepped.transitions.length > 0) return this.#stepOf(stepped);
     }
     return { snapshot, requests: NO_REQUESTS, changed: false };
   }

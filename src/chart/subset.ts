@@ -208,7 +208,7 @@ class Copier {
 const DONE_STATE = 'xstate.done.state.';
 
 /** All states of a machine, each before those within it. */
-const nodesOf = (machine: AnyStateMachine): readonly AnyStateMachine['root'][] => {
+export const nodesOf = (machine: AnyStateMachine): readonly AnyStateMachine['root'][] => {
   const found: AnyStateMachine['root'][] = [];
   const waiting: AnyStateMachine['root'][] = [machine.root];
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
@@ -218,7 +218,8 @@ const nodesOf = (machine: AnyStateMachine): readonly AnyStateMachine['root'][] =
   return found;
 };
 
-const descriptorsOf = (machine: AnyStateMachine): readonly string[] => [
+/** The event descriptors that a machine declares, XState's own for its regions excepted. */
+export const descriptorsOf = (machine: AnyStateMachine): readonly string[] => [
   ...new Set(
     nodesOf(machine)
       .flatMap((node) => [...node.transitions.keys()].map(String))

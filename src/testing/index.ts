@@ -1,6 +1,7 @@
 /** troupe/testing: exports only. */
 export { compileChart } from '../chart/compile.ts';
 export { interpretChart } from '../chart/interpret.ts';
+export type { ChartEdge } from '../chart/subset.ts';
 
 export {
   faultTables,
@@ -13,10 +14,14 @@ export {
 } from './arbitraries.ts';
 export {
   type ChartCheck,
+  type ChartCoverage,
+  type ChartPath,
   type ChartReport,
+  type ChildAnswers,
   checkChart,
   type ReachedState,
   type SeenStep,
+  type Violation,
 } from './check-chart.ts';
 export { FAULT_POINTS, type FaultPoint, type FaultTable, faultsAt } from './faults.ts';
 export { type History, type OpenOperation, type Operation, recordHistory } from './history.ts';

@@ -110,7 +110,7 @@ describe('checking a chart', () => {
       states: { a: { on: { E: { actions: 'count' } } } },
     });
     const memory = { initial: 0, next: (count: number) => count + 1 };
-    expect(() => checkChart(machine, { memory, limit: 100 })).toThrow('ERR_CHART_LOOP');
+    expect(() => checkChart(machine, { memory, limit: 100 })).toThrow('ERR_CHART_STATES');
   });
 
   it('leaves out what is allowed, and names what is allowed for nothing', () => {
