@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, cp, mkdir } from 'node:fs/promises';
 import { defineConfig } from 'tsup';
 
 /** The explorer's page: one script, one style sheet and one document, without a reference to anything elsewhere. */
@@ -44,6 +44,10 @@ const library = defineConfig({
   onSuccess: async () => {
     await mkdir('dist/python', { recursive: true });
     await copyFile('src/work/sdk/troupe_worker.py', 'dist/python/troupe_worker.py');
+    await cp('src/execution/kernels/python', 'dist/python', {
+      recursive: true,
+      filter: (source) => !source.endsWith('__pycache__'),
+    });
   },
 });
 

@@ -39,13 +39,16 @@ const EMPTY_ROLES = /(?:^|-)(?:manager|handler|helper|util)s?$/;
 const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9-]+)*$/;
 /** Python's own convention. */
 const SNAKE = /^[a-z0-9_]+\.pyi?$/;
+/** The same of a package's folder, which is a name in Python's programs. */
+const PACKAGE = /^[a-z0-9_]+$/;
 /** Names that other tools or readers look for. */
 const GIVEN_NAMES = /^(?:README|CHANGELOG|LICENSE)(?:\.md)?$/;
 
-const nameFault = (part: string): Pick<Violation, 'what' | 'fix'> | undefined => {
+const nameFault = (part: string, path: string): Pick<Violation, 'what' | 'fix'> | undefined => {
   const stem = part.replace(/\..*$/, '');
   if (EMPTY_NAMES.test(stem) || EMPTY_ROLES.test(stem))
     return { what: `the name ${part} says nothing`, fix: 'name it after the decision that it holds' };
+  if (path.endsWith('.py') && PACKAGE.test(part)) return undefined;
   if (!KEBAB.test(part) && !SNAKE.test(part) && !GIVEN_NAMES.test(part))
     return { what: `the name ${part} is not kebab-case`, fix: 'write it in lower case with hyphens' };
   return undefined;
@@ -55,7 +58,7 @@ export const names: Rule = ({ paths }) =>
   paths.flatMap((path) =>
     path
       .split('/')
-      .map((part) => nameFault(part))
+      .map((part) => nameFault(part, path))
       .filter((fault) => fault !== undefined)
       .slice(0, 1)
       .map((fault) => ({ file: path, line: 1, rule: 'names', ...fault })),
