@@ -37,7 +37,8 @@ export class ReadyWait {
         this.#waiters.delete(waiter);
         const crash = lastCrash();
         const why = crash === undefined ? '' : `; the last crash: ${plainText(crash)}`;
-        const data = { pool: this.#path, wanted: count, there: this.#count(), timeoutMs, why };
+        const there = this.#count();
+        const data = { pool: this.#path, wanted: count, there, timeoutMs: Math.round(timeoutMs), why };
         reject(createError('ERR_POOL_NOT_READY', data, { cause: crash, stack: false }));
       });
     });

@@ -31,6 +31,10 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   '31-python-workers': [
     /\{ to: 2, be: 2, or: 1, not: 1 \}\nhello, troupe\n\[ 0, 1, 4, 9, 16 \]\nERR_JOB_FAILED KeyError\n$/,
   ],
+  '33-another-language': [
+    /^words: 6\nan error: ERR_JOB_FAILED\nno such job: ERR_JOB_INVALID\n/,
+    /too long: ERR_JOB_TIMEOUT\nticks: 3 · the same process: true\nticks: 20 · another process: true\n$/,
+  ],
   '08-simulate.mjs': [/careful: 300 runs, 0 failures/, /careless: nobody passes unpaid, after push\n$/],
   '09-hold.mjs': [
     /^feed held/,
@@ -49,6 +53,10 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   '41-health-monitor.mjs': [
     /^ready: false · live: true · shop\/health\nready: true · connections opened: 2\n$/,
+  ],
+  '42-web-sockets.mjs': [
+    /^a page of another site: Unexpected server response: 403\n/,
+    /\{"echo":"to be"\}\n\{"echo":"or not to be"\}\ndrained: 1012, retry=…\n$/,
   ],
   '22-limits.mjs': [
     /^\[ 'done', 'done', 'ERR_BULKHEAD_FULL' \]\n2 of 3 waited\n/,
@@ -89,7 +97,8 @@ const numbered = readdirSync(`${root}examples`).filter(
   (name) =>
     /^\d\d-/.test(name) &&
     name !== '05-workers' &&
-    !(name === '31-python-workers' && requires('python3').skip),
+    !(name === '31-python-workers' && requires('python3').skip) &&
+    !(name === '33-another-language' && requires('perl').skip),
 );
 
 describe('examples', () => {
