@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from .background import complain
 from .interruption import calling, transparent
 from .values import describe
 
@@ -35,7 +36,7 @@ class Executions:
         as_script = args.get("kind", "repl") == "script"
         transaction = args.get("transaction") or "commit_always"
         compiled = session.cache.compiled(code, args.get("filename"), as_script)
-        self._remember(compiled)
+        self.remember(compiled)
         session.history.entered(code)
         session.namespace.protect()
         snapshot = None if transaction == "commit_always" else session.namespace.snapshot()
@@ -43,20 +44,22 @@ class Executions:
         run = self._run_script if as_script else self._run
         told = {"mode": compiled.mode}
         failed = True
+        rolled_back = False
         started = time.perf_counter()
         try:
             value = run(job, compiled, told)
             failed = False
         finally:
             told["executionMs"] = round((time.perf_counter() - started) * 1_000, 3)
-            if os.getpid() != session.pid:
-                _end_fork()
+            if os.getpid() != session.pid:  # Its child, out of a fork.
+                end_fork()
             if snapshot is not None and (failed or transaction == "rollback_always"):
                 session.namespace.roll_back(snapshot)
+                rolled_back = True
             session.cache.flags = compiled.flags
-            session.checkpoints.defined(compiled)
+            session.checkpoints.defined(compiled, before)
             session.namespace.protect()
-        told["changed"] = session.namespace.changed(before)
+        told["changed"] = [] if rolled_back else session.namespace.changed(before)
         self._tell(value, code, told)
         return told
 
@@ -113,7 +116,7 @@ class Executions:
         session.namespace.set_engine("_exit_code", code)
         return None
 
-    def _remember(self, compiled):
+    def remember(self, compiled):
         """Keeps the source for tracebacks, and the last so much of it."""
         name = compiled.filename
         if name in self._sources or os.path.exists(name):
@@ -170,8 +173,15 @@ def _finish_threads():
             calling(thread.join)
 
 
-def _end_fork(code=0):
-    """User code has forked and its child came out of the code: it is no session. Its output is with the session's."""
+def end_fork():
+    """User code has forked, and its child came out of the code: it is no session. Its output is the session's."""
+    error = sys.exc_info()[1]
+    code = 0
+    if isinstance(error, SystemExit):
+        code = exit_code(error)
+    elif error is not None:
+        complain(error)
+        code = 1
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

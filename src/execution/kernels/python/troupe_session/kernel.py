@@ -4,6 +4,7 @@ Kept true: the reader never waits for user code, so pings are answered and cance
 a time; every job is answered exactly once, an execution after all of its output.
 """
 
+import faulthandler
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ import _queue
 from . import wire as wire_module
 from .background import Background, complain
 from .conversation import Conversation
-from .execution import Executions
+from .execution import Executions, end_fork
 from .history import History
 from .interruption import CANCEL, INTERRUPT, ExecutionCancelled, Interruption
 from .jobs import JOBS, JobRefused, opened
@@ -67,6 +68,21 @@ class Session:
         self.capabilities = None
         self.limits = None
         self.capture.start(self.output, self.interruption.check)
+        # What crashes natively leaves a trace in the service's log.
+        faulthandler.enable(wire_module.log_descriptor)
+        self._exit_after_output()
+
+    def _exit_after_output(self):
+        """Has what was printed before an `os._exit` come out: it is the user's last word."""
+        exit_now = os._exit
+
+        def _exit(status):
+            if os.getpid() == self.pid:
+                self.capture.settle()
+                self.output.due()
+            exit_now(status)
+
+        os._exit = _exit
 
 
 class Kernel:
@@ -90,6 +106,8 @@ class Kernel:
     # The main thread.
 
     def _next(self):
+        if os.getpid() != self._session.pid:
+            end_fork()
         background = self._session.background
         if background.loop is None:
             return self._waiting.get()
@@ -127,8 +145,6 @@ class Kernel:
             opened()
 
     def _failure(self, job, error):
-        if os.getpid() != self._session.pid:
-            os._exit(1)
         if job.cancelled and _means_cancelled(error):
             return {"kind": "cancelled", "id": job.id}
         if isinstance(error, JobRefused):

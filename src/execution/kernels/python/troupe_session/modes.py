@@ -64,10 +64,11 @@ class Cache:
     def __len__(self):
         return len(self._entries)
 
-    def compiled(self, source, filename, as_script):
+    def compiled(self, source, filename, as_script, flags=None):
         """Raises SyntaxError (or ValueError, for null bytes) for what does not compile."""
+        flags = self.flags if flags is None else flags
         digest = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
-        key = (digest, filename, as_script, self.flags)
+        key = (digest, filename, as_script, flags)
         found = self._entries.get(key)
         if found is not None:
             self._entries.move_to_end(key)
@@ -75,7 +76,7 @@ class Cache:
             return found
         self.misses += 1
         # By its digest and not by a number: the same code is the same code.
-        found = compile_source(source, filename or "<code %s>" % (digest[:8],), as_script, self.flags)
+        found = compile_source(source, filename or "<code %s>" % (digest[:8],), as_script, flags)
         self._entries[key] = found
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
@@ -87,7 +88,7 @@ def compile_source(source, filename, as_script, flags=0):
     found = Compiled()
     found.filename = filename
     found.source = source
-    found.definitions = _definitions(tree)
+    found.definitions = _definitions(tree, source)
     last = None
     if not as_script and tree.body and isinstance(tree.body[-1], _ast.Expr):
         last = tree.body.pop()
@@ -155,11 +156,28 @@ def _bound(nodes):
             yield node.name
 
 
-def _definitions(tree):
-    """Functions and classes at the top level: name, first line (decorators included) and last."""
-    found = []
+def _definitions(tree, source):
+    """What the top level defines by its source, as that stands at the end: functions, classes, named lambdas."""
+    found = {}
     for node in tree.body:
+        for name in _bound(_reached(node)):  # It is something else from here on.
+            found.pop(name, None)
         if isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
             first = min([node.lineno] + [each.lineno for each in node.decorator_list])
-            found.append((node.name, first, node.end_lineno))
-    return found
+            found[node.name] = (first, node.col_offset, node.end_lineno, node.end_col_offset)
+        elif isinstance(node, _ast.Assign) and isinstance(node.value, _ast.Lambda) and len(node.targets) == 1:
+            if isinstance(node.targets[0], _ast.Name):
+                place = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+                found[node.targets[0].id] = place
+    if not found:
+        return ()
+    lines = source.encode("utf-8", "surrogatepass").splitlines(True)
+    return [(name, _cut_out(lines, *place)) for name, place in found.items()]
+
+
+def _cut_out(lines, first, start, last, end):
+    """A piece of source. Columns are counted in bytes."""
+    pieces = lines[first - 1 : last]
+    pieces[-1] = pieces[-1][:end]
+    pieces[0] = pieces[0][start:]
+    return b"".join(pieces).decode("utf-8", "surrogatepass")

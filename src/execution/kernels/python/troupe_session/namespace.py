@@ -13,22 +13,6 @@ from .values import show, type_name
 PROTECTED = frozenset(
     ("_", "__", "___", "_i", "_ii", "_iii", "In", "Out", "_oh", "_ih", "_exit_code", "_exception")
 )
-#: What every module has.
-_OF_MODULES = frozenset(
-    (
-        "__name__",
-        "__doc__",
-        "__package__",
-        "__loader__",
-        "__spec__",
-        "__builtins__",
-        "__file__",
-        "__annotations__",
-        "__annotate__",
-        "__conditional_annotations__",
-        "__cached__",
-    )
-)
 _LONGEST_LISTED = 200
 
 STRATEGIES = ("overwrite", "preserve", "smart")
@@ -128,7 +112,8 @@ class Namespace:
 
 
 def is_users(name):
-    return name not in PROTECTED and name not in _OF_MODULES
+    """Neither the engine's nor one of those that every module has, or gets from Python by the way."""
+    return name not in PROTECTED and not (name.startswith("__") and name.endswith("__"))
 
 
 def _replaces(old, new, strategy):
