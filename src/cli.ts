@@ -7,11 +7,12 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { draw } from './explorer/cli/draw.ts';
 import { explore } from './explorer/cli/explore.ts';
+import { stately } from './explorer/cli/stately.ts';
 import { DONE, MISUSED, type Screen, type Subcommand, type Terminal } from './explorer/cli/subcommand.ts';
 import { top } from './explorer/cli/top.ts';
 
 /** All there are, by name. */
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explore, top, draw };
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explore, top, draw, stately };
 
 const help = (): string =>
   [

@@ -141,8 +141,8 @@ export interface Watch {
   readonly facts?: JournalQuery | false;
   /** Messages from, to or within this part of the tree. */
   readonly messages?: JournalQuery | false;
-  /** Steps of the charts of the watched actors: {@link Step}. */
-  readonly steps?: boolean;
+  /** Steps of charts: `true`: of the watched actors; or of all in a part of the tree, as far as they are known. */
+  readonly steps?: boolean | JournalQuery;
   readonly supervision?: boolean;
   readonly breakers?: boolean;
   readonly pools?: boolean;

@@ -126,7 +126,7 @@ export const readTreeQuery = (value: unknown): TreeQuery | undefined => {
 const isJournalQuery = (value: unknown): value is JournalQuery | false =>
   value === false || (isRecord(value) && hasOnly(value, 'below') && isText(value['below']));
 
-const FLAGS = ['steps', 'supervision', 'breakers', 'pools', 'recoveries', 'application', 'metrics'];
+const FLAGS = ['supervision', 'breakers', 'pools', 'recoveries', 'application', 'metrics'];
 
 /** What a viewer wants to watch, or what is wrong with it. */
 export const readWatch = (value: unknown): Watch | string => {
@@ -145,6 +145,9 @@ export const readWatch = (value: unknown): Watch | string => {
       if (!isKeys(one) || one.length > LIMITS.watchedActors)
         return `actors: at most ${LIMITS.watchedActors} paths`;
       watch[key] = [...new Set(one)];
+    } else if (key === 'steps') {
+      if (typeof one !== 'boolean' && !isJournalQuery(one)) return 'steps: true, { below } or false';
+      watch[key] = one;
     } else if (key === 'facts' || key === 'messages') {
       if (!isJournalQuery(one)) return `${key}: { below } or false`;
       watch[key] = one;

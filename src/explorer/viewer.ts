@@ -281,7 +281,10 @@ export class Viewer {
     const messages = this.#watch.messages;
     this.#journal('messages', source.messages, ({ from, to }) => isWanted(messages, [from?.path, to.path]));
     const actors = this.#watch.actors ?? [];
-    this.#journal('steps', source.steps, ({ path }) => actors.includes(path));
+    const steps = this.#watch.steps;
+    this.#journal('steps', source.steps, ({ path }) =>
+      typeof steps === 'object' ? isBelow(path, steps.below) : actors.includes(path),
+    );
     return (['facts', 'messages', 'steps'] as const).every(
       (name) =>
         this.#cursors[name] >= source[name].next || source[name].from(this.#cursors[name], 1).length === 0,
