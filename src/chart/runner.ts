@@ -130,9 +130,11 @@ export class ChartRunner<E extends ChartEvent = ChartEvent, A extends ChartActio
     } catch (error) {
       this.#failure ??= { error };
     }
-    for (const request of step.requests) {
+    const { requests } = step;
+    // By index: an iterator would be made for every step of every worker and breaker.
+    for (let i = 0; i < requests.length; i++) {
       try {
-        this.#carryOut(request, event);
+        this.#carryOut(requests[i] as ChartRequest, event);
       } catch (error) {
         this.#failure ??= { error };
       }

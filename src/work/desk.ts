@@ -241,7 +241,7 @@ export class Desk implements TicketDesk, DispatchDesk, SessionDesk<PoolWorker> {
   }
 
   shed(ticket: Ticket): void {
-    const waitedMs = this.now() - ticket.waitsFrom;
+    const waitedMs = this.now() - ticket.begunAt;
     const { path, events } = this;
     if (events.active) events.emit('pool.job.shed', { path, waitedMs, waiting: this.waiting });
     ticket.turnAway(refusals.overloaded(path, waitedMs), 'shed');

@@ -199,7 +199,7 @@ export class Dispatch {
       ticket.expire();
       return;
     }
-    this.#relieve(now - ticket.waitsFrom, now);
+    this.#relieve(now - ticket.begunAt, now);
     const worker = this.#workerOf(ticket, free, now);
     if (worker === undefined) return;
     this.idle.remove(worker);

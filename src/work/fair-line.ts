@@ -85,8 +85,10 @@ export class FairLine<T extends Queued<T>> {
   /** Whose turn is next. */
   get first(): T | undefined {
     let best: T | undefined;
-    for (const { first } of this.#levels)
+    for (let level = 0; level < LEVEL_COUNT; level++) {
+      const { first } = this.#levels[level] as Level<T>;
       if (first !== undefined && (best === undefined || this.precedes(first, best))) best = first;
+    }
     return best;
   }
 

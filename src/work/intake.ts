@@ -12,7 +12,7 @@ import type { Place } from '../kernel/logic.ts';
 import { rejectLater } from '../resilience/call.ts';
 import type { Desk } from './desk.ts';
 import { LEVELS } from './fair-line.ts';
-import { Job, type JobListener, type JobPlan } from './job.ts';
+import { Job, type JobListener, type JobPlan, type JobTerms } from './job.ts';
 import { type Lease, type LeaseDesk, WorkerLease } from './lease.ts';
 import { LeaseTicket } from './lease-ticket.ts';
 import {
@@ -26,7 +26,7 @@ import {
 } from './pool-options.ts';
 import * as refusals from './pool-refusals.ts';
 import type { PoolWorker } from './pool-worker.ts';
-import type { TicketBounds } from './ticket.ts';
+import type { TicketBounds, TicketTerms } from './ticket.ts';
 
 /** A job as its caller words it. */
 export interface JobRequest {
@@ -59,6 +59,8 @@ export class Intake implements LeaseDesk {
   readonly desk: Desk;
   readonly #place: Place;
   readonly #options: ResolvedPoolOptions;
+  /** Of all that come without options. */
+  readonly #plainTerms: JobTerms;
   #lastJob = 0;
   #lastOrder = 0;
 
@@ -68,6 +70,7 @@ export class Intake implements LeaseDesk {
     this.desk = desk;
     this.#place = place;
     this.#options = options;
+    this.#plainTerms = Object.freeze(this.#termsOf(undefined, undefined));
   }
 
   now(): number {
@@ -91,7 +94,7 @@ export class Intake implements LeaseDesk {
     }
     const refusal = this.#refusal(plan);
     if (refusal !== undefined) return refusal;
-    const worker = this.desk.dispatch.takeIdle(plan.session, plan.now);
+    const worker = this.desk.dispatch.takeIdle(plan.terms.session, plan.now);
     if (worker === undefined && this.desk.isFull) return this.#refuseFull();
     return this.#bring(new Job(this.desk, plan), worker, plan.now);
   }
@@ -109,8 +112,8 @@ export class Intake implements LeaseDesk {
       .filter(({ over }) => !over)
       .map((worker) => {
         // It is not tried elsewhere: there it runs anyway.
-        const own = { session: undefined, idempotent: false, pinned: worker };
-        const job = new Job(desk, { ...plan, ...own, id: this.#nextJob(), order: this.#nextOrder() });
+        const terms = { ...plan.terms, session: undefined, idempotent: false, pinned: worker };
+        const job = new Job(desk, { ...plan, terms, id: this.#nextJob(), order: this.#nextOrder() });
         return { worker, promise: this.#bring(job, undefined, plan.now).promise };
       });
   }
@@ -123,7 +126,8 @@ export class Intake implements LeaseDesk {
     } catch (error) {
       return rejectLater(error);
     }
-    if (plan.signal?.aborted === true) return this.refuse(refusals.aborted(this.path, plan.signal.reason));
+    const { signal } = plan.terms;
+    if (signal?.aborted === true) return this.refuse(refusals.aborted(this.path, signal.reason));
     if (now >= plan.deadline) return this.refuse(refusals.tooLate(this.path));
     const job = new Job(this.desk, plan);
     this.desk.opened();
@@ -155,7 +159,7 @@ export class Intake implements LeaseDesk {
     const bounds = this.#boundsOf(options, now, this.desk.checkoutMs);
     const refusal = this.#refusal(bounds);
     if (refusal !== undefined) return cutFirst(link, refusal);
-    const worker = desk.dispatch.takeIdle(bounds.session, now);
+    const worker = desk.dispatch.takeIdle(bounds.terms.session, now);
     if (worker === undefined && desk.isFull) return cutFirst(link, this.#refuseFull());
     const taking = { options, holder, link };
     if (worker === undefined) return this.#waitForLease(bounds, taking);
@@ -207,22 +211,26 @@ export class Intake implements LeaseDesk {
 
   /** What a request amounts to. @throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN */
   plan({ name, args, options, listener }: JobRequest, now: number): JobPlan {
-    const { jobTimeoutMs, retry } = this.#options;
     if (typeof name !== 'string' || name === '') check(`job of pool ${this.path}`, 'name', text, name);
     if (options !== undefined) checkJob(`job ${name} of pool ${this.path}`, options);
+    const isPlain = options === undefined && listener === undefined;
+    const ownDeadline = deadlineOf(options, now, this.#options.jobTimeoutMs);
     return {
       id: this.#nextJob(),
       name,
       args,
       now,
-      context: options?.context?.carried(),
-      deadline: sooner(deadlineOf(options, now, jobTimeoutMs), options?.context?.deadline ?? NO_DEADLINE),
-      signal: options?.signal,
+      deadline: sooner(ownDeadline, options?.context?.deadline ?? NO_DEADLINE),
       order: this.#nextOrder(),
-      level: LEVELS[options?.priority ?? 'normal'],
-      key: options?.key,
-      session: options?.session,
-      pinned: undefined,
+      terms: isPlain ? this.#plainTerms : this.#termsOf(options, listener),
+    };
+  }
+
+  #termsOf(options: JobOptions | undefined, listener: JobListener | undefined): JobTerms {
+    const { retry } = this.#options;
+    return {
+      ...termsOf(options),
+      context: options?.context?.carried(),
       listener: listener ?? listenerOf(options?.onProgress),
       idempotent: options?.idempotent ?? retry.idempotent,
       maxAttempts: options?.maxAttempts ?? retry.maxAttempts,
@@ -230,16 +238,8 @@ export class Intake implements LeaseDesk {
   }
 
   #boundsOf(options: CheckoutOptions | undefined, now: number, defaultMs: number): TicketBounds {
-    return {
-      now,
-      deadline: deadlineOf(options, now, defaultMs),
-      signal: options?.signal,
-      order: this.#nextOrder(),
-      level: LEVELS[options?.priority ?? 'normal'],
-      key: options?.key,
-      session: options?.session,
-      pinned: undefined,
-    };
+    const terms = options === undefined ? this.#plainTerms : termsOf(options);
+    return { now, deadline: deadlineOf(options, now, defaultMs), order: this.#nextOrder(), terms };
   }
 
   #nextJob(): number {
@@ -253,7 +253,7 @@ export class Intake implements LeaseDesk {
   }
 
   /** Why it may not come in, if it may not, wherever there is room. */
-  #refusal({ now, deadline, signal, session }: TicketBounds): Promise<never> | undefined {
+  #refusal({ now, deadline, terms: { signal, session } }: TicketBounds): Promise<never> | undefined {
     const { desk, path } = this;
     if (desk.admission !== 'admit') return this.#turnAway(now);
     if (signal?.aborted === true) return this.refuse(refusals.aborted(path, signal.reason));
@@ -287,6 +287,14 @@ export class Intake implements LeaseDesk {
     return rejectLater(error);
   }
 }
+
+const termsOf = (options: CheckoutOptions | undefined): TicketTerms => ({
+  signal: options?.signal,
+  level: LEVELS[options?.priority ?? 'normal'],
+  key: options?.key,
+  session: options?.session,
+  pinned: undefined,
+});
 
 const listenerOf = (onProgress: JobOptions['onProgress']): JobListener | undefined =>
   onProgress === undefined ? undefined : { progressed: onProgress };

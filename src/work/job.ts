@@ -7,7 +7,7 @@
 import { ambient, ambientIsUsed, inAmbient } from '../base/ambient.ts';
 import { createError, type TroupeError } from '../base/errors.ts';
 import type { PoolWorker } from './pool-worker.ts';
-import { type Ending, Ticket, type TicketBounds, type TicketDesk } from './ticket.ts';
+import { type Ending, Ticket, type TicketBounds, type TicketDesk, type TicketTerms } from './ticket.ts';
 import type { WorkerFailure } from './worker-port.ts';
 import type { Assignment } from './worker-roles.ts';
 
@@ -20,29 +20,34 @@ export interface JobListener {
   readonly progressed?: ((value: unknown) => void) | undefined;
 }
 
-/** What a job is. */
-export interface JobPlan extends TicketBounds {
+/** How a job is to be run, beside what it is: the same for all that are brought without options. */
+export interface JobTerms extends TicketTerms {
   readonly listener: JobListener | undefined;
-  readonly id: number;
-  readonly name: string;
-  readonly args: unknown;
   /** What its caller's context lets go along. */
   readonly context: Readonly<Record<string, unknown>> | undefined;
   readonly idempotent: boolean;
   readonly maxAttempts: number;
 }
 
-export class Job extends Ticket implements Assignment {
-  readonly #plan: JobPlan;
+/** What a job is. */
+export interface JobPlan extends TicketBounds<JobTerms> {
+  readonly id: number;
+  readonly name: string;
+  readonly args: unknown;
+}
+
+export class Job extends Ticket<JobTerms> implements Assignment {
+  readonly name: string;
+  readonly args: unknown;
   /** What its caller waits for. */
   readonly promise: Promise<unknown>;
+  readonly #id: number;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
   /** Whether it runs on a worker that somebody holds; such a one is neither queued nor given back. */
   #onLease = false;
   #attempts = 0;
   #worker: PoolWorker | undefined = undefined;
-  #startedAt = 0;
   #lastDeath: TroupeError | undefined = undefined;
   /** Its caller's: handlers and listeners in this process run in it, whoever's turn it is. */
   readonly #ambient = ambient();
@@ -51,27 +56,21 @@ export class Job extends Ticket implements Assignment {
 
   constructor(desk: TicketDesk, plan: JobPlan) {
     super(desk, plan);
-    this.#plan = plan;
+    this.#id = plan.id;
+    this.name = plan.name;
+    this.args = plan.args;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  get name(): string {
-    return this.#plan.name;
-  }
-
-  get args(): unknown {
-    return this.#plan.args;
-  }
-
   get context(): Readonly<Record<string, unknown>> | undefined {
-    return this.#plan.context;
+    return this.terms.context;
   }
 
   get stream(): number | undefined {
-    return this.#plan.listener?.stream;
+    return this.terms.listener?.stream;
   }
 
   grant(worker: PoolWorker, now: number): void {
@@ -119,20 +118,20 @@ export class Job extends Ticket implements Assignment {
   chunk(value: unknown): void {
     if (this.settled) return;
     this.#streamed = true;
-    this.#plan.listener?.chunk?.(value);
+    this.terms.listener?.chunk?.(value);
   }
 
   progressed(value: unknown): void {
     if (this.settled) return;
     try {
-      inAmbient(this.#ambient, () => this.#plan.listener?.progressed?.(value));
+      inAmbient(this.#ambient, () => this.terms.listener?.progressed?.(value));
     } catch (error) {
       this.abandon(error);
     }
   }
 
   succeeded(value: unknown, now: number): void {
-    this.desk.ran(now - this.#startedAt);
+    this.desk.ran(now - this.begunAt);
     if (this.settled) return;
     this.#note('succeeded');
     this.conclude('succeeded');
@@ -140,14 +139,14 @@ export class Job extends Ticket implements Assignment {
   }
 
   failed({ type, message, traceback }: WorkerFailure, now: number): void {
-    this.desk.ran(now - this.#startedAt);
+    this.desk.ran(now - this.begunAt);
     if (this.settled) return;
     const data = { job: this.name, worker: this.#worker?.name, type, text: message, traceback };
     this.#fail('failed', createError('ERR_JOB_FAILED', data, { stack: false }));
   }
 
   cancelled(now: number): void {
-    this.desk.ran(now - this.#startedAt);
+    this.desk.ran(now - this.begunAt);
     if (this.settled) return;
     const data = { job: this.name, worker: this.#worker?.name };
     this.#fail('aborted', createError('ERR_JOB_ABORTED', data, { stack: false }));
@@ -155,7 +154,7 @@ export class Job extends Ticket implements Assignment {
 
   died(error: TroupeError, now: number): void {
     if (this.settled) return;
-    const { idempotent, maxAttempts } = this.#plan;
+    const { idempotent, maxAttempts } = this.terms;
     const mayRepeat = idempotent && !this.#streamed;
     const isLeft = mayRepeat && this.#attempts < maxAttempts && now < this.deadline;
     if (!isLeft || !this.desk.serves || this.#onLease) {
@@ -180,12 +179,12 @@ export class Job extends Ticket implements Assignment {
   // ── inside ────────────────────────────────────────────────────────────────────────────────
 
   #start(worker: PoolWorker, now: number): void {
-    this.#worker = worker;
-    this.#startedAt = now;
-    this.#attempts += 1;
-    this.disarm();
     const { events, path } = this.desk;
-    const waitMs = now - (this.#attempts === 1 ? this.bounds.now : this.waitsFrom);
+    const waitMs = now - (this.#attempts === 0 ? this.since : this.begunAt);
+    this.disarm();
+    this.#worker = worker;
+    this.begunAt = now;
+    this.#attempts += 1;
     if (!this.#onLease) this.desk.waited(waitMs);
     if (events.active) {
       events.emit('pool.job.started', { path, worker: worker.id, job: this.#label, waitMs });
@@ -225,7 +224,7 @@ export class Job extends Ticket implements Assignment {
 
   #timeoutError(): TroupeError {
     const worker = this.#worker?.name ?? 'a worker that died';
-    const data = { job: this.name, worker, timeoutMs: this.deadline - this.bounds.now };
+    const data = { job: this.name, worker, timeoutMs: this.deadline - this.since };
     return createError('ERR_JOB_TIMEOUT', data, { cause: this.#lastDeath, stack: false });
   }
 
@@ -238,12 +237,12 @@ export class Job extends Ticket implements Assignment {
   #note(outcome: Ending): void {
     const { events, path, host } = this.desk;
     if (!events.active) return;
-    const runMs = this.#worker === undefined ? 0 : host.monotonic() - this.#startedAt;
+    const runMs = this.#worker === undefined ? 0 : host.monotonic() - this.begunAt;
     const worker = this.#worker?.id;
     events.emit('pool.job.settled', { path, worker, job: this.#label, outcome, runMs });
   }
 
   get #label(): string {
-    return `${this.name}#${this.#plan.id}`;
+    return `${this.name}#${this.#id}`;
   }
 }

@@ -35,7 +35,7 @@ export class LeaseTicket<L extends WorkerHolder> extends Ticket {
   }
 
   grant(worker: PoolWorker, now: number): void {
-    this.desk.waited(now - this.bounds.now);
+    this.desk.waited(now - this.since);
     const lease = this.#taker.hand(worker, now);
     this.conclude('leased');
     this.#resolve(lease);

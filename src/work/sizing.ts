@@ -85,7 +85,7 @@ export class Sizing implements Scaled {
 
   get delayMs(): number {
     const { first } = this.#desk.dispatch.lines.common;
-    return first === undefined ? 0 : this.#pool.host.monotonic() - first.waitsFrom;
+    return first === undefined ? 0 : this.#pool.host.monotonic() - first.begunAt;
   }
 
   get serves(): boolean {

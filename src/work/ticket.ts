@@ -5,7 +5,6 @@
  * Which worker it gets, and when, is the dispatch's business.
  */
 import { type AbortListener, listenToAbort, unlistenToAbort } from '../base/abort.ts';
-import { NO_DEADLINE } from '../base/deadline.ts';
 import type { TroupeError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { EventStream } from '../base/telemetry.ts';
@@ -54,13 +53,9 @@ export interface TicketDesk {
   settled(ending: Ending, ticket: Ticket): void;
 }
 
-/** What bounds a ticket, and where it stands when it has to wait. */
-export interface TicketBounds {
-  readonly now: number;
-  readonly deadline: number;
+/** Where a ticket stands when it has to wait, and who may end it: the same for all that are brought without options. */
+export interface TicketTerms {
   readonly signal: AbortSignal | undefined;
-  /** Its number in the order of being let in. */
-  readonly order: number;
   /** Its priority, as one of `LEVELS`. */
   readonly level: number;
   /** Whom it is for. */
@@ -71,56 +66,64 @@ export interface TicketBounds {
   readonly pinned: PoolWorker | undefined;
 }
 
-/** Something that waits for a worker. */
-export abstract class Ticket implements Standing<Ticket, PoolWorker>, Timed<Ticket>, AbortListener {
+/** What bounds a ticket. */
+export interface TicketBounds<T extends TicketTerms = TicketTerms> {
+  readonly now: number;
+  readonly deadline: number;
+  /** Its number in the order of being let in. */
+  readonly order: number;
+  readonly terms: T;
+}
+
+/** Something that waits for a worker. By the thousands: what it holds is what a full queue costs. */
+export abstract class Ticket<T extends TicketTerms = TicketTerms>
+  implements Standing<Ticket, PoolWorker>, Timed<Ticket>, AbortListener
+{
   next: Ticket | undefined = undefined;
   previous: Ticket | undefined = undefined;
   inLine = false;
   standsFor: PoolWorker | undefined = undefined;
-  /** When its wait began. */
-  waitsFrom = 0;
-  /** When its wait is over. */
-  waitsUntil = NO_DEADLINE;
+  /** When what it is at began: its wait, or its run. */
+  begunAt = 0;
   sooner: Ticket | undefined = undefined;
   later: Ticket | undefined = undefined;
   isTimed = false;
   ownTimer: Timer | undefined = undefined;
+  readonly since: number;
+  readonly deadline: number;
+  readonly order: number;
   protected readonly desk: TicketDesk;
-  protected readonly bounds: TicketBounds;
+  protected readonly terms: T;
   protected settled = false;
 
-  constructor(desk: TicketDesk, bounds: TicketBounds) {
+  constructor(desk: TicketDesk, { now, deadline, order, terms }: TicketBounds<T>) {
     this.desk = desk;
-    this.bounds = bounds;
-    if (bounds.signal !== undefined) listenToAbort(bounds.signal, this);
-  }
-
-  get deadline(): number {
-    return this.bounds.deadline;
+    this.since = now;
+    this.deadline = deadline;
+    this.order = order;
+    this.terms = terms;
+    if (terms.signal !== undefined) listenToAbort(terms.signal, this);
   }
 
   get level(): number {
-    return this.bounds.level;
+    return this.terms.level;
   }
 
   get key(): string | undefined {
-    return this.bounds.key;
+    return this.terms.key;
   }
 
   get session(): string | undefined {
-    return this.bounds.session;
+    return this.terms.session;
   }
 
   get pinned(): PoolWorker | undefined {
-    return this.bounds.pinned;
+    return this.terms.pinned;
   }
 
-  get since(): number {
-    return this.bounds.now;
-  }
-
-  get order(): number {
-    return this.bounds.order;
+  /** When its wait is over. */
+  get waitsUntil(): number {
+    return Math.min(this.deadline, this.begunAt + this.desk.checkoutMs);
   }
 
   /** It is this one's turn. */
@@ -132,8 +135,7 @@ export abstract class Ticket implements Standing<Ticket, PoolWorker>, Timed<Tick
 
   /** It stands in the line from now on. */
   wait(now: number): void {
-    this.waitsFrom = now;
-    this.waitsUntil = Math.min(this.deadline, now + this.desk.checkoutMs);
+    this.begunAt = now;
     this.desk.waitAlarm.add(this, now);
   }
 
@@ -149,7 +151,7 @@ export abstract class Ticket implements Standing<Ticket, PoolWorker>, Timed<Tick
 
   expire(): void {
     this.disarm();
-    this.expired(this.waitsUntil - this.waitsFrom);
+    this.expired(this.waitsUntil - this.begunAt);
   }
 
   /** It waits no more. */
@@ -161,7 +163,7 @@ export abstract class Ticket implements Standing<Ticket, PoolWorker>, Timed<Tick
   protected conclude(ending: Ending): void {
     this.settled = true;
     this.disarm();
-    const { signal } = this.bounds;
+    const { signal } = this.terms;
     if (signal !== undefined) unlistenToAbort(signal, this);
     if (this.inLine) this.desk.leaveLine(this);
     this.desk.settled(ending, this);
