@@ -106,7 +106,7 @@ export class Doors {
       return;
     }
     try {
-      if (route === undefined) this.#asset(response, path);
+      if (route === undefined) this.#asset(request, response, path);
       else {
         const answered: unknown = route.answer(request, response, query);
         if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(response, error));
@@ -167,9 +167,10 @@ export class Doors {
     else this.#refuse(response, denial(500, 'failed', 'the explorer failed; its log says why'));
   }
 
-  #asset(response: ServerResponse, path: string): void {
-    if (path === '') {
-      response.writeHead(308, { location: `${this.#ground.basePath}/` }).end();
+  #asset(request: Mounted, response: ServerResponse, path: string): void {
+    if (path === '' || (path === '/' && lacksSlash(request))) {
+      const base = path === '' ? this.#ground.basePath : String(request.baseUrl);
+      response.writeHead(308, { location: `${base}/` }).end();
       return;
     }
     const asset = path.startsWith('/api/')
@@ -291,10 +292,31 @@ const endSoon = (response: ServerResponse): void => {
   else response.end();
 };
 
+/** What a framework adds to a request before its middleware sees it. */
+interface Mounted extends IncomingMessage {
+  /** What a body parser read, where one came first. */
+  readonly body?: unknown;
+  /** Where Express has mounted this; it is cut off `url`. */
+  readonly baseUrl?: unknown;
+  readonly originalUrl?: unknown;
+}
+
+/** Whether a page was asked for without the slash behind which its assets are; Express cuts that off and puts in one of its own. */
+const lacksSlash = ({ baseUrl, originalUrl }: Mounted): boolean =>
+  typeof baseUrl === 'string' &&
+  /^\/[^/\\]/.test(baseUrl) &&
+  typeof originalUrl === 'string' &&
+  originalUrl.split('?', 1)[0] === baseUrl;
+
+const tamed = (parsed: unknown): unknown =>
+  isTame(parsed) ? parsed : new Refused(422, 'invalid', 'the body nests too deep, or has a forbidden key');
+
 /** The JSON of a body, as far as it is one and small enough. */
-const readBody = async (request: IncomingMessage): Promise<unknown> => {
+const readBody = async (request: Mounted): Promise<unknown> => {
   const tooLarge = new Refused(413, 'too_large', `a body has at most ${LIMITS.bodyBytes} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > LIMITS.bodyBytes) return tooLarge;
+  if (request.readableEnded && request.body !== undefined)
+    return JSON.stringify(request.body).length > LIMITS.bodyBytes ? tooLarge : tamed(request.body);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
@@ -309,10 +331,7 @@ const readBody = async (request: IncomingMessage): Promise<unknown> => {
       whole.set(chunk, at);
       at += chunk.length;
     }
-    const parsed: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(whole));
-    return isTame(parsed)
-      ? parsed
-      : new Refused(422, 'invalid', 'the body nests too deep, or has a forbidden key');
+    return tamed(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(whole)));
   } catch {
     return new Refused(422, 'invalid', 'the body is not JSON');
   }

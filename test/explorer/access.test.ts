@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createExplorerHandler, type ExplorerHandle, explorer } from '../../src/explorer/index.ts';
@@ -187,6 +187,91 @@ describe('mounted under a path', () => {
     handler.close();
     await page.until('bye');
     expect(await page.get('tree')).toMatchObject({ status: 503 });
+    await system.shutdown();
+    await new Promise((resolve) => http.close(resolve));
+  });
+
+  type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+  /** What Express does for `use(prefix, middleware)`: the prefix is cut off, and told beside. */
+  const using = (prefix: string, middleware: Middleware): Middleware => {
+    return (request, response, next) => {
+      const url = request.url ?? '/';
+      const [path = ''] = url.split('?', 1);
+      if (path !== prefix && !path.startsWith(`${prefix}/`)) return next();
+      const rest = url.slice(prefix.length);
+      request.url = rest.startsWith('/') ? rest : `/${rest}`;
+      return middleware(Object.assign(request, { baseUrl: prefix, originalUrl: url }), response, next);
+    };
+  };
+
+  /** What `express.json()` does: the body is read, and stands beside. */
+  const parsing: Middleware = (request, _response, next) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (chunks.length > 0) Object.assign(request, { body: JSON.parse(Buffer.concat(chunks).toString()) });
+      next();
+    });
+  };
+
+  const mounted = async (system: System, basePath: string) => {
+    const handler = createExplorerHandler(system, {
+      commands: true,
+      ...(basePath === '' ? {} : { basePath }),
+    });
+    const explore = using('/ops/explorer', handler);
+    const http = createServer((request, response) =>
+      parsing(request, response, () => explore(request, response, () => response.end('the shop'))),
+    );
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    return { handler, http, address: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
+  };
+
+  it.each(['', '/ops/explorer'])(
+    'is a middleware: its prefix cut off, the body read before it, the rest left to others (basePath %j)',
+    async (basePath) => {
+      const system = createSystem();
+      await system.start(actor('till', server({ init: () => ({}) })));
+      const { handler, http, address } = await mounted(system, basePath);
+      expect(await ask(address, '/ops')).toMatchObject({ text: 'the shop' });
+      // Its assets are beside it: without the slash a browser would seek them elsewhere.
+      const bare = await ask(address, '/ops/explorer?a=1');
+      expect(bare).toMatchObject({ status: 308, headers: { location: '/ops/explorer/' } });
+      const { text } = await ask(address, '/ops/explorer/');
+      const script = /src="([^"]+)"/.exec(text)?.[1] as string;
+      const found = await ask(`${address}/ops/explorer/`, script);
+      expect([found.status, found.headers['content-type']]).toEqual([
+        200,
+        expect.stringContaining('javascript'),
+      ]);
+      const page = new Page(`${address}/ops/explorer/`, handler.token);
+      await page.open();
+      await page.until('tree');
+      await page.watch({ metrics: false });
+      expect(await page.post('command', { do: 'pause', path: 'till' })).toMatchObject({ status: 200 });
+      const unruly = JSON.parse('{"do":"pause","path":"till","__proto__":{}}') as object;
+      expect(await page.post('command', unruly)).toMatchObject({ status: 422 });
+      const large = { do: 'send', path: 'till', event: { type: 'x', pad: 'y'.repeat(70_000) } };
+      expect(await page.post('command', large)).toMatchObject({ status: 413 });
+      handler.close();
+      await system.shutdown();
+      await new Promise((resolve) => http.close(resolve));
+    },
+  );
+
+  it('a prefix that is another host is nowhere to be sent to', async () => {
+    const system = createSystem();
+    const handler = createExplorerHandler(system);
+    const http = createServer((request, response) => {
+      Object.assign(request, { baseUrl: request.url, originalUrl: request.url, url: '/' });
+      handler(request, response);
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    const { status } = await ask(`${address}//evil.test`, '');
+    expect(status).toBe(200);
+    handler.close();
     await system.shutdown();
     await new Promise((resolve) => http.close(resolve));
   });
