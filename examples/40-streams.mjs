@@ -1,5 +1,4 @@
-// Events for clients that come and go: who comes back is given what it missed; a drain ends streams first.
-// its streams first.
+/** Events for clients that come and go: who comes back is given what it missed; a drain ends streams first. */
 import { get } from 'node:http';
 import { actor, application, connections, createFeed, httpServer, server, supervisor } from 'troupe';
 
@@ -35,9 +34,5 @@ const again = await listen(seen);
 prices.publish({ event: 'price', data: { coffee: 300 }, key: 'coffee' });
 await app.stop();
 await again.ended;
-console.log(
-  again.text
-    .replaceAll(/^id: .*\n/gm, '')
-    .replace(/retry: \d+/, 'retry: …')
-    .trim(),
-);
+const told = again.text.replaceAll(/^id: .*\n/gm, '').replace(/retry: \d+/, 'retry: …');
+console.log(told.trim());

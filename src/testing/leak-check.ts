@@ -8,7 +8,6 @@
 import { createHook } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { createError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { fits, flag, fn, object, resolveOptions } from '../base/options.ts';
@@ -55,15 +54,17 @@ const TURNS = 5;
 const FRAMES_READ = 30;
 /** Node itself, and what is installed, such as what runs tests. */
 const NOT_THE_MAKER = /node:|<anonymous>|[\\/]node_modules[\\/]/;
-const THIS_FILE = fileURLToPath(import.meta.url);
 
-const originHere = (): string | undefined => {
+/** Who called `below`, of the frames that are somebody's code: by function, since bundlers and source maps rename files. */
+const originAbove = (below: Function): string | undefined => {
   const limit = Error.stackTraceLimit;
+  const seen: { stack?: string } = {};
   Error.stackTraceLimit = FRAMES_READ;
-  const frames = (new Error().stack ?? '').split('\n').slice(2);
+  Error.captureStackTrace(seen, below);
   Error.stackTraceLimit = limit;
+  const frames = (seen.stack ?? '').split('\n').slice(1);
   return frames
-    .find((frame) => !NOT_THE_MAKER.test(frame) && !frame.includes(THIS_FILE))
+    .find((frame) => !NOT_THE_MAKER.test(frame))
     ?.trim()
     .replace(/^at /, '');
 };
@@ -80,12 +81,13 @@ interface Seen extends FoundLeak {
 /** Notes what Node makes, from now until it is stopped. */
 const watchNode = (withUnref: boolean) => {
   const seen = new Map<number, Seen>();
+  const init = (id: number, type: string, _trigger: number, resource: object): void => {
+    const kind = KINDS[type];
+    if (kind === undefined) return;
+    seen.set(id, { kind, name: type, origin: originAbove(init), resource });
+  };
   const hook = createHook({
-    init: (id, type, _trigger, resource) => {
-      const kind = KINDS[type];
-      if (kind === undefined) return;
-      seen.set(id, { kind, name: type, origin: originHere(), resource });
-    },
+    init,
     destroy: (id) => void seen.delete(id),
   }).enable();
   return {
@@ -109,7 +111,7 @@ const watchListeners = (emitters: readonly EventEmitter[]) => {
       readonly origin: string | undefined;
     }[] = [];
     const onNew = (event: string | symbol, listener: unknown): void => {
-      added.push({ event, listener, origin: originHere() });
+      added.push({ event, listener, origin: originAbove(onNew) });
     };
     emitter.on('newListener', onNew);
     const left = (): readonly FoundLeak[] =>

@@ -175,6 +175,24 @@ describe('what is left behind', () => {
     await expect(withLeakCheck(() => Promise.reject(new Error('as told')))).rejects.toThrow('as told');
   });
 
+  it('is named by its maker in the built package too, whose files have other names', async () => {
+    const name: string = 'troupe/testing';
+    const built = (await import(name)) as { readonly findLeaks: typeof findLeaks };
+    const leaks = await built.findLeaks(() => {
+      const timer = setTimeout(() => {}, 60_000);
+      const noop = (): void => {};
+      process.on('SIGUSR2', noop);
+      cleanUps.push(
+        () => clearTimeout(timer),
+        () => process.off('SIGUSR2', noop),
+      );
+    });
+    expect(leaks).toMatchObject([
+      { kind: 'timer', origin: here },
+      { kind: 'listener', origin: here },
+    ]);
+  });
+
   it('is a matcher', async () => {
     const matcher = troupeMatchers.toLeaveNothing;
     expect((await matcher(() => 1)).pass).toBe(true);
