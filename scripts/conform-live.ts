@@ -5,37 +5,31 @@
  */
 import { randomInt } from 'node:crypto';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { oneOf } from '../src/base/options.ts';
 import { compareFresh, describeMismatch, shrink } from '../test/conformance/otp/live-comparison.ts';
 import { divergencesOf } from '../test/conformance/otp/releases.ts';
 import { FLAVOURS } from '../test/conformance/otp/script-generator.ts';
+import { argumentsOf, checked, wholeNumber } from './arguments.ts';
 
 /** Mismatches that are made small; one cause shows often. */
 const SHOWN = 3;
 const RUNS = 2_000;
 /** Seeds of chance are short enough to be typed. */
 const SEEDS = 1_000_000_000;
-const USAGE = 2;
 
 const TEXT = { type: 'string' } as const;
-const { values } = parseArgs({ options: { runs: TEXT, seed: TEXT, flavour: TEXT } });
-const runs = Number(values.runs ?? RUNS);
-const seed = Number(values.seed ?? (process.env['CONFORM_SEED'] || randomInt(SEEDS)));
-const flavours = FLAVOURS.filter((flavour) => values.flavour === undefined || flavour === values.flavour);
-
-const misuse = (): string | undefined => {
-  if (!Number.isSafeInteger(runs) || runs < 1) return '--runs takes a whole number of at least 1';
-  if (!Number.isSafeInteger(seed)) return '--seed takes a whole number';
-  return flavours.length === 0 ? `--flavour takes one of ${FLAVOURS.join(', ')}` : undefined;
-};
+const values = argumentsOf('conform:live', { runs: TEXT, seed: TEXT, flavour: TEXT });
+const runs = wholeNumber('conform:live', 'runs', { value: values.runs ?? RUNS, min: 1 });
+const seed = wholeNumber('conform:live', 'seed', {
+  value: values.seed ?? (process.env['CONFORM_SEED'] || randomInt(SEEDS)),
+  min: Number.MIN_SAFE_INTEGER,
+});
+const flavours =
+  values.flavour === undefined
+    ? FLAVOURS
+    : [checked('conform:live', 'flavour', oneOf(...FLAVOURS), values.flavour)];
 
 const main = async (): Promise<void> => {
-  const wrong = misuse();
-  if (wrong !== undefined) {
-    process.stderr.write(`conform:live: ${wrong}\n`);
-    process.exitCode = USAGE;
-    return;
-  }
   const began = Date.now();
   const { release, mismatches, concurrent, open } = await compareFresh({ runs, seed, flavours });
   for (const mismatch of mismatches.slice(0, SHOWN))

@@ -7,8 +7,11 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { MalformedScript, parseScript } from '../test/conformance/otp/script-format.ts';
 import { runScript } from '../test/conformance/otp/script-runner.ts';
+import { argumentsOf } from './arguments.ts';
 
 const MALFORMED = 2;
+
+argumentsOf('conform', {});
 
 const main = async (): Promise<void> => {
   let line = 0;

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { argumentsOf } from './arguments.ts';
 import { MUTATIONS, type Mutation } from './mutate/mutations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -97,4 +98,5 @@ const main = (): void => {
   }
 };
 
+argumentsOf('mutate', {});
 main();

@@ -1,6 +1,7 @@
 /**
  * `npm run -s sim -- --runs N --seed S --json`: every scenario, parted among processes, one for each core. Ends with one line of
- * what was found; exits with 1 for any failure, and from 1,000 runs up for any *sometimes* that was never reached.
+ * what was found; exits with 1 for any failure, and from 1,000 runs up for any *sometimes* that was never reached, also not in more
+ * runs of its scenario; with 2 for arguments that it does not know.
  *
  * `--scenario NAME` runs one alone; `--replay FILE` has a failure again, with its trace.
  */
@@ -8,11 +9,12 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { fits } from '../src/base/options.ts';
 import { readCase } from '../src/testing/failure-file.ts';
 import { type CampaignReport, type FailedRun, neverReached, simulate } from '../src/testing/simulate.ts';
 import { runCase } from '../src/testing/simulation.ts';
 import { type AnyScenario, SCENARIOS } from '../test/simulation/scenarios/index.ts';
+import { argumentsOf, checked, refuseOn, wholeNumber } from './arguments.ts';
 
 /** Some of the runs of one scenario, as a process is given them. */
 interface Portion {
@@ -24,35 +26,37 @@ interface Portion {
 
 /** Runs handed out at a time: few enough that the processes end together. */
 const PORTION_RUNS = 500;
-const MOST_PROCESSES = 8;
+const PROCESSES = Math.min(availableParallelism(), 8);
+const RUNS = 3_000;
+/** In so many runs more, what is rare shows; what does not is out of reach. */
+const SEARCH_RUNS = 5_000;
 const LINES_SHOWN = 30;
 
-const { values: options } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '3000' },
-    seed: { type: 'string', default: '1' },
-    scenario: { type: 'string' },
-    processes: { type: 'string', default: String(Math.min(availableParallelism(), MOST_PROCESSES)) },
-    replay: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    portions: { type: 'boolean', default: false },
-  },
+const TEXT = { type: 'string' } as const;
+const FLAG = { type: 'boolean' } as const;
+const options = argumentsOf('sim', {
+  runs: TEXT,
+  seed: TEXT,
+  scenario: TEXT,
+  processes: TEXT,
+  replay: TEXT,
+  json: FLAG,
+  portions: FLAG,
 });
 
-const numberOf = (name: 'runs' | 'seed' | 'processes'): number => {
-  const value = Number(options[name]);
-  if (Number.isSafeInteger(value) && (value >= 1 || name === 'seed')) return value;
-  console.error(`sim: --${name} must be a whole number, got ${options[name]}`);
-  return exit(2);
-};
+const numberOf = (name: 'runs' | 'seed' | 'processes', min: number, otherwise: number): number =>
+  wholeNumber('sim', name, { value: options[name] ?? otherwise, min });
 
 const scenarioNamed = (name: string): AnyScenario => {
   const found = SCENARIOS.find(({ scenario }) => scenario.name === name);
   if (found !== undefined) return found.scenario;
-  console.error(
-    `sim: no scenario ${name}; known are ${SCENARIOS.map(({ scenario }) => scenario.name).join(', ')}`,
+  const known = SCENARIOS.map(({ scenario }) => `'${scenario.name}'`);
+  return checked(
+    'sim',
+    'scenario',
+    fits<never>(`one of ${known.join(', ')}`, () => false),
+    name,
   );
-  return exit(2);
 };
 
 const perform = ({ scenario, ...range }: Portion): Promise<CampaignReport> =>
@@ -122,8 +126,16 @@ const showFailure = ({ scenario, property, error, file, trace }: FailedRun): voi
   console.error(`replay: npm run -s sim -- --replay ${file}`);
 };
 
+const caseIn = (file: string): ReturnType<typeof readCase> => {
+  try {
+    return readCase(file);
+  } catch (error) {
+    return refuseOn(error);
+  }
+};
+
 const replay = async (file: string): Promise<never> => {
-  const run = readCase(file);
+  const run = caseIn(file);
   const outcome = await runCase(scenarioNamed(run.scenario), run, { traced: true });
   console.log(outcome.trace.join('\n'));
   const { failure } = outcome;
@@ -131,22 +143,59 @@ const replay = async (file: string): Promise<never> => {
   return exit(failure === undefined ? 0 : 1);
 };
 
+/** How often each *sometimes* of a scenario was reached, in all its runs. */
+const reachedIn = (reports: readonly CampaignReport[], name: string): Record<string, number> => {
+  const reached: Record<string, number> = {};
+  for (const { scenario, sometimes } of reports) {
+    if (scenario !== name) continue;
+    for (const [what, count] of Object.entries(sometimes)) reached[what] = (reached[what] ?? 0) + count;
+  }
+  return reached;
+};
+
+interface Unreached {
+  readonly scenario: string;
+  readonly what: readonly string[];
+}
+
+const unreachedIn = (reports: readonly CampaignReport[], runs: number): readonly Unreached[] =>
+  [...new Set(reports.map(({ scenario }) => scenario))]
+    .map((scenario) => ({ scenario, what: neverReached({ runs, sometimes: reachedIn(reports, scenario) }) }))
+    .filter(({ what }) => what.length > 0);
+
+/**
+ * A scenario's share of the runs may be some dozens, in which what is rare need not be. What they did not reach is looked for
+ * in more runs of that scenario, before it counts as never reached.
+ */
+const search = async (reports: CampaignReport[], runs: number, seed: number): Promise<void> => {
+  const processes = numberOf('processes', 1, PROCESSES);
+  let unreached = unreachedIn(reports, runs);
+  for (let searched = 0; unreached.length > 0 && searched < SEARCH_RUNS; searched += PORTION_RUNS) {
+    const portions = unreached.map(({ scenario }) => {
+      const own = reports.filter((report) => report.scenario === scenario);
+      const from = own.reduce((sum, report) => sum + report.runs, 0);
+      return { scenario, from, runs: PORTION_RUNS, seed };
+    });
+    for (const { scenario, what } of unreached)
+      console.error(`… ${PORTION_RUNS} more runs of ${scenario}, looking for: ${what.join(', ')}`);
+    reports.push(...(await share(portions, processes)));
+    unreached = unreachedIn(reports, runs);
+  }
+};
+
 const main = async (): Promise<never> => {
   const startedAt = performance.now();
-  const runs = numberOf('runs');
-  const reports = await share(portionsOf(runs, numberOf('seed')), numberOf('processes'));
+  const runs = numberOf('runs', 1, RUNS);
+  const seed = numberOf('seed', Number.MIN_SAFE_INTEGER, 1);
+  const reports = await share(portionsOf(runs, seed), numberOf('processes', 1, PROCESSES));
+  await search(reports, runs, seed);
   const sometimes: Record<string, number> = {};
-  const missing: string[] = [];
-  for (const { scenario } of SCENARIOS) {
-    const own = reports.filter((report) => report.scenario === scenario.name);
-    const reached: Record<string, number> = {};
-    for (const report of own)
-      for (const [name, count] of Object.entries(report.sometimes))
-        reached[name] = (reached[name] ?? 0) + count;
-    for (const [name, count] of Object.entries(reached)) sometimes[`${scenario.name}: ${name}`] = count;
-    if (own.length > 0)
-      missing.push(...neverReached({ runs, sometimes: reached }).map((name) => `${scenario.name}: ${name}`));
-  }
+  for (const { scenario } of SCENARIOS)
+    for (const [name, count] of Object.entries(reachedIn(reports, scenario.name)))
+      sometimes[`${scenario.name}: ${name}`] = count;
+  const missing = unreachedIn(reports, runs).flatMap(({ scenario, what }) =>
+    what.map((name) => `${scenario}: ${name}`),
+  );
   const failures = reports.flatMap((report) => report.failures);
   for (const failure of failures.slice(0, 5)) showFailure(failure);
   for (const name of missing) console.error(`✗ never reached: ${name}`);

@@ -6,12 +6,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { exit } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { isTroupeError } from '../src/base/errors.ts';
 import { createRealHost } from '../src/base/real-host.ts';
 import { createSystem } from '../src/kernel/system.ts';
 import { childProcess } from '../src/work/child-process.ts';
 import { type PoolHandle, pool } from '../src/work/pool.ts';
+import { argumentsOf, wholeNumber } from './arguments.ts';
 
 /** Every so many jobs one kills its worker. */
 const CRASH_EVERY = 500;
@@ -26,20 +26,16 @@ const GONE_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 const WRONGS_SHOWN = 5;
 
-const { values: options } = parseArgs({
-  options: {
-    jobs: { type: 'string', default: '100000' },
-    users: { type: 'string', default: '60' },
-    json: { type: 'boolean', default: false },
-  },
+const options = argumentsOf('soak', {
+  jobs: { type: 'string' },
+  users: { type: 'string' },
+  json: { type: 'boolean' },
 });
 
-const numberOf = (name: 'jobs' | 'users'): number => {
-  const value = Number(options[name]);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  console.error(`soak: --${name} must be a whole number of at least 1, got ${options[name]}`);
-  return exit(2);
-};
+const JOBS = 100_000;
+const USERS = 60;
+const jobs = wholeNumber('soak', 'jobs', { value: options.jobs ?? JOBS, min: 1 });
+const users = wholeNumber('soak', 'users', { value: options.users ?? USERS, min: 1 });
 
 const collect = globalThis.gc;
 if (collect === undefined) {
@@ -145,7 +141,6 @@ const waitUntil = async (isSo: () => boolean): Promise<void> => {
 };
 
 const main = async (): Promise<never> => {
-  const [jobs, users] = [numberOf('jobs'), numberOf('users')];
   const pids = new Set<number>();
   // What the first pool leaves open, such as what the OS is asked through, is not what jobs leave open.
   const first = await openPool(pids);

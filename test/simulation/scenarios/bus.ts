@@ -110,6 +110,10 @@ export const busAlone: Scenario<World> = {
   faults: { points: faultsAt('timer.late') },
   maxCommands: 30,
   weights: { publish: 12, subscribe: 3, ask: 3 },
+  leans: [
+    { commands: { subscribe: 3, publish: 12 }, paces: ['settled', 'at_once', 7], faults: {} },
+    { commands: { subscribe: 2, publish: 12, ask: 1 }, paces: ['settled', 1, 7, 45], faults: {} },
+  ],
   commands: {
     publish: (world, draw) => {
       if (world.closing !== undefined) return;
