@@ -4,6 +4,9 @@
  * thread beside piscina, tinypool and workerpool; and in a worker process beside a bare pipe with the same framing. The job
  * does nothing.
  *
+ * `queue 10000 of queue 100` is what a job costs among the many, in percent of what it costs among the few, the young generation
+ * collected before each: a long line costs what the collector does with those who wait, and the rivals' pays that as well.
+ *
  * Four workers, as is troupe's default, and four of what the others pool. `queue 10000` raises troupe's `queueLimit`, which is
  * 1,000 by default; the others' queues have no limit.
  */
@@ -82,6 +85,28 @@ const inThisProcess = (run) => async () => {
     contestants: Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, run(job)])),
     close,
   };
+};
+
+/** What a job costs among 10,000 at once, in percent of what it costs among 100. */
+const growth = (job) => {
+  const timed = async (width) => {
+    globalThis.gc?.({ type: 'minor' });
+    const began = process.hrtime.bigint();
+    await atOnce(width, job)(10_000);
+    return Number(process.hrtime.bigint() - began);
+  };
+  return async () => {
+    const few = await timed(100);
+    return (100 * (await timed(10_000))) / few;
+  };
+};
+
+/** A tarn of 10,000 is left out: it takes most of a second. */
+const growing = async () => {
+  const { jobs, close } = await pools();
+  const { tarn: _, ...others } = jobs;
+  const contestants = Object.fromEntries(Object.entries(others).map(([name, job]) => [name, growth(job)]));
+  return { contestants, close };
 };
 
 /** A loan beside a loan: what is lent, the caller uses himself. */
@@ -177,6 +202,15 @@ export const suite = [
   { case: 'in-process, run', per: 'job', open: inThisProcess(repeat) },
   { case: 'queue 100', per: 'job', open: inThisProcess((job) => atOnce(100, job)) },
   { case: 'queue 10000', per: 'job', open: inThisProcess((job) => atOnce(10_000, job)), count: 10_000 },
+  {
+    case: 'queue 10000 of queue 100',
+    per: 'job',
+    unit: '%',
+    open: growing,
+    count: 1,
+    rounds: 41,
+    limit: 100,
+  },
   {
     case: 'thread sequential',
     per: 'job',
