@@ -4,7 +4,7 @@ import type { TreeRow } from '../protocol.ts';
 import { Chip, Mark, Strategy, type Tone, toneOfRow, toneOfWord } from './shapes.tsx';
 import { choose } from './tree-choice.ts';
 import { toggleRow } from './watching.ts';
-import { plain, showAgo, showCount, showIn } from './words.ts';
+import { plain, showAgo, showCount, showIn, withoutName } from './words.ts';
 
 /** How long a restart is shown by a flash, ms. */
 const FLASH_MS = 4_000;
@@ -41,12 +41,15 @@ const GroupBar = ({ group }: { readonly group: NonNullable<TreeRow['group']> }) 
   );
 };
 
+const endOf = ({ path, reason }: TreeRow): string =>
+  withoutName(path, reason?.error?.message ?? reason?.text ?? '');
+
 const Tail = ({ row, now }: { readonly row: TreeRow; readonly now: number }) => {
   const { state, mailbox, restarts, restart, status, nextStartAt, meddled, endedAt, reason, type } = row;
   if (type === 'tombstone')
     return (
       <span class="tail ended faint" title={reason?.text}>
-        {reason?.error?.message ?? reason?.text} · {showAgo(endedAt ?? now, now)}
+        {endOf(row)} · {showAgo(endedAt ?? now, now)}
       </span>
     );
   const isOdd = status !== 'running' && status !== 'vacant';

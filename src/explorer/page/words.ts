@@ -52,6 +52,10 @@ export const plain = (word: string): string => word.replaceAll('_', ' ');
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${showCount(count)} ${count === 1 ? one : many}`;
 
+/** Words about a part that begin with its path, without it: where its name stands beside them it would leave no room for the reason. */
+export const withoutName = (path: string, words: string): string =>
+  words.startsWith(`${path} `) ? words.slice(path.length + 1) : words;
+
 export const idOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 

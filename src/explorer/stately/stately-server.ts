@@ -59,7 +59,10 @@ export const isWelcome = (origin: string | undefined): boolean =>
 export const serveStately = async (options: StatelyServerOptions): Promise<StatelyServer> => {
   const { port, standing, from } = options;
   const peer = await loadOptional({ peer: 'ws', feature: 'troupe stately', from });
-  const { WebSocketServer } = peer as unknown as { readonly WebSocketServer: SocketServerClass };
+  // Its CommonJS entry, which a project's `require` finds, has all it exports in its default.
+  const { WebSocketServer } = (peer['WebSocketServer'] === undefined ? peer['default'] : peer) as {
+    readonly WebSocketServer: SocketServerClass;
+  };
   const clients = new Set<Socket>();
   const server = createServer((_request, response) => response.writeHead(426).end('a WebSocket is awaited'));
   const sockets = new WebSocketServer({

@@ -15,6 +15,7 @@ import {
   showRate,
   showState,
   showTime,
+  withoutName,
 } from '../page/words.ts';
 import type { Fact, TreeRow } from '../protocol.ts';
 import { harmless, type Line, padded, type Span, type Tone, widthOf } from './styled-text.ts';
@@ -257,7 +258,7 @@ const rowLine = (row: TreeRow, now: number, nameWidth: number): Line => {
       : [{ text: ` ✉ ${showCount(row.mailbox)}`, tone: row.mailbox > 100 ? 'bad' : 'wait' } as const]),
     ...(row.restarts === undefined ? [] : [{ text: ` ↻ ${showCount(row.restarts)}`, tone: 'wait' } as const]),
     ...(row.meddled === undefined ? [] : [{ text: ` ${row.meddled}`, tone: 'bad' } as const]),
-    ...(reason === undefined ? [] : [faint(` ${harmless(reason)}`)]),
+    ...(reason === undefined ? [] : [faint(` ${harmless(withoutName(row.path, reason))}`)]),
     faint(gaugesOf(row)),
   ];
 };

@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { createMachine } from 'xstate';
 import { stately } from '../../../src/explorer/cli/stately.ts';
@@ -124,6 +128,18 @@ it.each(['https://evil.example', 'https://stately.ai.evil.example', 'http://stat
     await system.shutdown();
   },
 );
+
+it('the built command finds ws as the project has it', async () => {
+  const cli = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
+  expect(existsSync(cli), 'npm run build:js makes it').toBe(true);
+  const child = spawn(execPath, [cli, 'stately', 'http://127.0.0.1:9', '--port', '0']);
+  const said = await new Promise<string>((resolve) => {
+    child.stdout.once('data', (chunk) => resolve(String(chunk)));
+    child.once('close', (code) => resolve(`exit ${code}`));
+  });
+  child.kill();
+  expect(said).toContain('stately https://stately.ai/inspect?ws=');
+});
 
 it('what it cannot read it says, with how it is called', async () => {
   const said: string[] = [];
