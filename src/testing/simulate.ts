@@ -8,15 +8,10 @@
 import { createError } from '../base/errors.ts';
 import { fits, flag, fn, integer, oneOf, resolveOptions, text } from '../base/options.ts';
 import { createRandom } from '../base/random.ts';
-import {
-  describeFailure,
-  FAILURE_DIRECTORY,
-  type FailureFile,
-  readCase,
-  writeFailure,
-} from './failure-file.ts';
+import { describeFailure, FAILURE_DIRECTORY, type FailureFile, writeFailure } from './failure-file.ts';
 import { placeDoors } from './leak-guard.ts';
 import { drawCase, drawLeaning } from './leaning.ts';
+import { readCaseOf, replayCommand, replayWanted } from './replay.ts';
 import { shrinkCase } from './shrink.ts';
 import { type RunCase, type RunOutcome, runCase, type Scenario } from './simulation.ts';
 import { decideBy, nextCombination, STRATEGIES, type StrategyName } from './strategies.ts';
@@ -37,9 +32,9 @@ export interface CampaignOptions {
   readonly shrinkRuns?: number;
   /** Where failures are written; `false`: nowhere. Default `.sim-failures`. */
   readonly directory?: string | false;
-  /** The line that replays a failure. */
+  /** The line that replays a failure. Default: a command for the shell, with `TROUPE_REPLAY`. */
   readonly replayLine?: (file: string) => string;
-  /** Replays this file in place of a campaign. */
+  /** Replays this file in place of a campaign. Default: that in `TROUPE_REPLAY`, where it is of this scenario. */
   readonly replay?: string;
   /** Whether it goes on after a failure and reports them all. Default `false`: it throws. */
   readonly collects?: boolean;
@@ -86,7 +81,6 @@ const DEFAULTS = {
   repeatOneIn: 50,
   shrinkRuns: 2_000,
   directory: FAILURE_DIRECTORY as string | false,
-  replayLine: (file: string) => `simulate(scenario, { replay: '${file}' })`,
   collects: false,
 };
 
@@ -97,7 +91,9 @@ const trimmed = (choices: readonly number[]): readonly number[] => {
   return choices.slice(0, length);
 };
 
-type Resolved = typeof DEFAULTS & Pick<CampaignOptions, 'strategy' | 'replay'>;
+type Resolved = typeof DEFAULTS &
+  Pick<CampaignOptions, 'strategy' | 'replay'> &
+  Required<Pick<CampaignOptions, 'replayLine'>>;
 
 class Campaign<W> {
   readonly #scenario: Scenario<W>;
@@ -114,7 +110,7 @@ class Campaign<W> {
   async perform(): Promise<CampaignReport> {
     const { runs, from, replay } = this.#options;
     if (replay === undefined) for (let run = from; run < from + runs; run++) await this.#one(run);
-    else await this.#replay(readCase(replay));
+    else await this.#replay(readCaseOf(this.#scenario.name, replay));
     const sometimes = Object.fromEntries(this.#reached);
     return {
       scenario: this.#scenario.name,
@@ -184,18 +180,19 @@ const withFailure = (again: RunOutcome, first: RunOutcome): RunOutcome => {
  * Runs a scenario many times, under generated commands, schedules and faults.
  *
  * @throws ERR_SIMULATION_FAILED at the first failure, unless it `collects`; and where a *sometimes* property was never
- *   reached in 1,000 runs and more. ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN
+ *   reached in 1,000 runs and more. ERR_OPTION_INVALID, also for a file to replay that is of another scenario;
+ *   ERR_OPTION_UNKNOWN
  */
 export const simulate = async <W>(
   scenario: Scenario<W>,
   options: CampaignOptions = {},
 ): Promise<CampaignReport> => {
-  const resolved = resolveOptions(
-    `simulate ${scenario.name}`,
-    options,
-    FIELDS,
-    DEFAULTS,
-  ) as unknown as Resolved;
+  const given = resolveOptions(`simulate ${scenario.name}`, options, FIELDS, DEFAULTS);
+  const resolved = {
+    replayLine: replayCommand(simulate),
+    ...given,
+    replay: given.replay ?? replayWanted(scenario.name),
+  } as unknown as Resolved;
   const removeDoors = placeDoors();
   try {
     const report = await new Campaign(scenario, resolved).perform();
