@@ -20,6 +20,18 @@ const page = defineConfig({
   },
 });
 
+/** The program of sessions in JavaScript: one file with all that it needs, since it runs in a process of its own. */
+const sessionKernel = defineConfig({
+  entry: { 'session-kernel': 'src/execution/kernels/javascript/session-kernel.ts' },
+  format: ['esm'],
+  target: 'node20.19',
+  platform: 'node',
+  splitting: false,
+  minifySyntax: true,
+  dts: false,
+  noExternal: [/./],
+});
+
 const library = defineConfig({
   entry: {
     index: 'src/index.ts',
@@ -36,8 +48,8 @@ const library = defineConfig({
   platform: 'node',
   splitting: true,
   sourcemap: true,
-  // The page is built beside it, at the same time.
-  clean: ['!explorer-page', '!explorer-page/**'],
+  // The page and the session kernel are built beside it, at the same time.
+  clean: ['!explorer-page', '!explorer-page/**', '!session-kernel.js'],
   dts: true,
   external: ['xstate', 'pino', 'fast-check', 'vitest'],
   // What ships beside the code; `src/work/assets.ts` finds it there.
@@ -51,4 +63,4 @@ const library = defineConfig({
   },
 });
 
-export default [library, page].flat();
+export default [library, page, sessionKernel].flat();

@@ -103,6 +103,11 @@ const ALLOWED: readonly Allowance[] = [
     reason: 'it runs in the worker’s own OS process, where there is no host',
   },
   {
+    where: 'src/execution/kernels/javascript',
+    names: ['*'],
+    reason: 'it runs beside user code in the session’s own OS process, where there is no host',
+  },
+  {
     where: 'src/work',
     names: ['node:process'],
     reason: 'it reads the platform, the path of node and the environment to hand on',
