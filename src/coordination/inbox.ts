@@ -4,7 +4,7 @@
  * Invariant: while one is being handled nothing more is read from the socket, so that no client can fill our memory; after one that failed
  * none is handled.
  */
-import { isThenable } from '../resilience/call.ts';
+import { promiseOf } from '../resilience/call.ts';
 import type { PeerSocket } from './web-socket-peer.ts';
 
 /** One message of a client: text, or bytes. */
@@ -38,21 +38,21 @@ export class Inbox {
       const message = this.#waiting.shift();
       if (message === undefined) return;
       this.#isBusy = true;
-      let outcome: unknown;
+      let pending: Promise<unknown> | undefined;
       try {
-        outcome = this.#handle(message);
+        pending = promiseOf(this.#handle(message));
       } catch (error) {
         this.#fail(error);
         return;
       }
-      if (isThenable(outcome)) this.#await(outcome);
-      else this.#isBusy = false;
+      if (pending === undefined) this.#isBusy = false;
+      else this.#await(pending);
     }
   }
 
-  #await(outcome: PromiseLike<unknown>): void {
+  #await(pending: Promise<unknown>): void {
     this.#socket.pause();
-    Promise.resolve(outcome).then(
+    pending.then(
       () => {
         this.#isBusy = false;
         this.#next();

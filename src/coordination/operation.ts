@@ -19,7 +19,7 @@ import { fits, flag, msOrInfinity, object, resolveOptions, text } from '../base/
 import { realHost } from '../base/real-host.ts';
 import { EventStream } from '../base/telemetry.ts';
 import type { Awaitable } from '../kernel/logic.ts';
-import { isThenable, rejectLater } from '../resilience/call.ts';
+import { promiseOf, rejectLater } from '../resilience/call.ts';
 import { type Context, type ContextEntry, currentContext } from './context.ts';
 import { type ContextLogger, contextKeys, loggerFor } from './context-log.ts';
 import { type ElapsedTimer, startElapsedTimer } from './elapsed-timer.ts';
@@ -147,17 +147,19 @@ class OperationRun implements Operation, AbortListener {
     });
     this.#arm();
     let outcome: unknown;
+    let pending: Promise<unknown> | undefined;
     try {
       outcome = this.#options.ambient ? this.context.run(() => work(this)) : work(this);
+      pending = promiseOf(outcome);
     } catch (error) {
       this.#end('failed', error);
     }
-    if (isThenable(outcome)) {
-      Promise.resolve(outcome).then(
+    if (pending === undefined) this.#end('completed', outcome);
+    else
+      pending.then(
         (value) => this.#end('completed', value),
         (error: unknown) => this.#end('failed', error),
       );
-    } else this.#end('completed', outcome);
     return promise as Promise<T>;
   }
 

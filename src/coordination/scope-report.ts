@@ -22,7 +22,7 @@ export interface ScopeReport {
   readonly scope: string;
   readonly started: number;
   readonly completed: number;
-  /** Also those whose time passed. */
+  /** Also those whose time passed, and releases of `onEnd` that threw. */
   readonly failed: number;
   readonly cancelled: number;
   /** Those that were refused because it was closing. */

@@ -87,7 +87,7 @@ export interface Scope {
   /** Cancels lifecycle, then system, then background tasks, each in its share of the time. Once; all callers get one report. */
   close(reason?: unknown, options?: CloseOptions): Promise<ScopeReport>;
   report(): ScopeReport;
-  /** Calls `release` once when it has closed; at once, if it has. */
+  /** Calls `release` once when it has closed; at once, if it has. What it throws is among the report's failures. */
   onEnd(release: () => void): () => void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -131,6 +131,9 @@ const TASK_DEFAULTS = { kind: 'background', timeoutMs: NO_DEADLINE, deadline: NO
 
 const CLOSE_FIELDS = { timeoutMs: msOrInfinity(0), deadline: instant } as const;
 const CLOSE_DEFAULTS = { timeoutMs: NO_DEADLINE, deadline: NO_DEADLINE } as const;
+
+/** What a release that throws is called in the report. */
+const RELEASE = 'a release of onEnd';
 
 const chart = /* @__PURE__ */ compileChart(scopeMachine);
 
@@ -371,16 +374,27 @@ export class TaskScope implements Scope, TaskHome, AbortListener, Counted {
     for (const task of left) task.abandon(reason);
     this.closed = true;
     if (left.length === 0) this.#census?.leave(this);
-    const report = this.report();
     if (this.#source !== undefined) unlistenToAbort(this.#source, this);
     this.#unhook?.();
+    this.#release();
+    const report = this.report();
     if (this.events.active) {
       const stragglers = report.stragglers.map(({ name }) => name);
       this.events.emit('scope.closed', { path: this.name, stragglers, durationMs: report.durationMs });
     }
-    for (const release of [...this.#enders]) release();
-    this.#enders.clear();
     this.#concluded?.(report);
+  }
+
+  /** One that throws keeps none of the others from being called, nor the close from its end; its error is in the report. */
+  #release(): void {
+    for (const release of [...this.#enders]) {
+      try {
+        release();
+      } catch (error) {
+        this.#ledger.count(RELEASE, 'failed', error);
+      }
+    }
+    this.#enders.clear();
   }
 
   #asked(options: TaskOptions): TaskPlan & { readonly context: Context | undefined } {

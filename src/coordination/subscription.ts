@@ -17,7 +17,7 @@ import { NO_DEADLINE } from '../base/deadline.ts';
 import { Deque } from '../base/deque.ts';
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
-import { isThenable } from '../resilience/call.ts';
+import { promiseOf } from '../resilience/call.ts';
 import { inAmbientOf } from './event-ambient.ts';
 
 /** What happens to an event for which a subscriber has no room. */
@@ -309,24 +309,24 @@ export class Subscriber {
     this.delivered += 1;
     const delivery = new Delivery(event);
     this.#current = delivery;
-    let outcome: unknown;
+    let pending: Promise<unknown> | undefined;
     try {
       const { deliver } = this.plan;
-      outcome = ambientIsUsed()
-        ? inAmbientOf(event, () => deliver(event, delivery))
-        : deliver(event, delivery);
+      pending = promiseOf(
+        ambientIsUsed() ? inAmbientOf(event, () => deliver(event, delivery)) : deliver(event, delivery),
+      );
     } catch (error) {
       this.fail(event, error);
       return false;
     } finally {
       this.#current = undefined;
     }
-    if (!isThenable(outcome)) return false;
-    this.#await(event, delivery, outcome);
+    if (pending === undefined) return false;
+    this.#await(event, delivery, pending);
     return true;
   }
 
-  #await(event: BusEvent, delivery: Delivery, outcome: PromiseLike<unknown>): void {
+  #await(event: BusEvent, delivery: Delivery, pending: Promise<unknown>): void {
     const { timeoutMs } = this.plan;
     const { host } = this.#home;
     let late = false;
@@ -351,7 +351,7 @@ export class Subscriber {
         this.#pump();
       }
     };
-    Promise.resolve(outcome).then(over, (error: unknown) => {
+    pending.then(over, (error: unknown) => {
       this.fail(event, error);
       over();
     });

@@ -10,7 +10,7 @@ import { LazyAbort } from '../base/abort.ts';
 import { createError } from '../base/errors.ts';
 import type { Host, Timer } from '../base/host.ts';
 import type { Awaitable } from '../kernel/logic.ts';
-import { isThenable } from '../resilience/call.ts';
+import { promiseOf } from '../resilience/call.ts';
 import type { Context } from './context.ts';
 import type { Scope } from './scope.ts';
 import type { Seat } from './task-roll.ts';
@@ -150,18 +150,20 @@ export class TaskRun implements Task<unknown>, TaskContext {
       this.#timer = host.timer(timeoutMs, `${where} task ${this.name}`, () => this.#overdue(timeoutMs));
     }
     let outcome: unknown;
+    let pending: Promise<unknown> | undefined;
     try {
       outcome = context === undefined ? work(this) : context.run(() => work(this));
+      pending = promiseOf(outcome);
     } catch (error) {
       this.#threw(error);
       return;
     }
-    if (isThenable(outcome)) {
-      Promise.resolve(outcome).then(
+    if (pending === undefined) this.#returned(outcome);
+    else
+      pending.then(
         (value) => this.#returned(value),
         (error: unknown) => this.#threw(error),
       );
-    } else this.#returned(outcome);
   }
 
   cancel(reason?: unknown): void {

@@ -72,6 +72,23 @@ describe('defects of event buses', () => {
     expect(order).toEqual(['1 begins', '1 over', '2 begins', '2 over']);
   });
 
+  it('what cannot even be looked at is a failure of its handler, and the next event comes', async () => {
+    const { bus, host } = createRig();
+    const seen: unknown[] = [];
+    const hostile = (): never => {
+      throw new Error('as told');
+    };
+    bus.subscribe('a', (payload) => {
+      seen.push(payload);
+      return Object.defineProperty({}, 'then', { get: hostile }) as unknown as Promise<void>;
+    });
+    bus.publish('a', 1);
+    bus.publish('a', 2);
+    await host.settle();
+    expect(seen).toEqual([1, 2]);
+    expect(bus.inspect().subscriptions[0]).toMatchObject({ delivered: 2, failed: 2 });
+  });
+
   it('the queue is bounded: what is too much is dropped, counted and told of', async () => {
     const { bus, events } = createRig({ capacity: 10 });
     const slow = bus.subscribe('a', hang);

@@ -6,6 +6,7 @@ import { createBus } from '../../src/coordination/bus.ts';
 import { createScope } from '../../src/coordination/scope.ts';
 import { type TaskHome, TaskRun } from '../../src/coordination/task.ts';
 import { TaskRoll } from '../../src/coordination/task-roll.ts';
+import { withScope } from '../../src/coordination/with-scope.ts';
 import { SimulatedHost } from '../../src/testing/simulated-host.ts';
 import { gate, watch } from '../kernel/rig.ts';
 import { createScopeRig, deaf, obedient } from './scope-rig.ts';
@@ -131,6 +132,40 @@ describe('defects of task registries', () => {
     const report = await host.runUntil(scope.close());
     expect(ended).toEqual(['second']);
     expect(report.failures).toMatchObject([{ task: 'first', error: { message: 'broken clean-up' } }]);
+  });
+});
+
+describe('what throws where nobody expects it', () => {
+  const hostile = (): never => {
+    throw new Error('as told');
+  };
+
+  it('a release stops neither the others nor the close, and its error is in the report', async () => {
+    const { scope, host } = createScopeRig();
+    const order: string[] = [];
+    scope.onEnd(() => order.push('first'));
+    scope.onEnd(hostile);
+    scope.onEnd(() => order.push('last'));
+    scope.start('task', () => 1);
+    const report = await host.runUntil(scope.close());
+    expect(order).toEqual(['first', 'last']);
+    expect(report).toMatchObject({ completed: 1, failed: 1 });
+    expect(report.failures).toMatchObject([{ task: 'a release of onEnd', error: { message: 'as told' } }]);
+    await expect(host.runUntil(withScope((own) => void own.onEnd(hostile), { host }))).rejects.toThrow(
+      'as told',
+    );
+  });
+
+  it('what a task gives is looked at within the task: one that cannot be is a failure, and the task is over', async () => {
+    const { scope, host } = createScopeRig({ onFailure: 'collect' });
+    scope.start('cannot be looked at', () => Object.defineProperty({}, 'then', { get: hostile }));
+    scope.start('cannot be awaited', () => ({ then: hostile }) as unknown as Promise<void>);
+    class Strange extends Promise<void> {}
+    Object.defineProperty(Strange.prototype, 'then', { get: hostile });
+    scope.start('a promise that cannot', () => new Strange(() => {}));
+    await host.settle();
+    expect(scope.tasks()).toEqual([]);
+    expect(scope.report()).toMatchObject({ started: 3, failed: 3 });
   });
 });
 

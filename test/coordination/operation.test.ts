@@ -182,7 +182,7 @@ describe('the file of an operation', () => {
   it('is opened fresh', async () => {
     const logFile = newFile();
     for (const text of ['one', 'two']) await operation({ logFile }, ({ log }) => log.info(text));
-    expect(linesOf(logFile)).toEqual(['00:00.00 two']);
+    expect(linesOf(logFile)).toEqual([expect.stringMatching(/^[\d:.]+ two$/)]);
   });
 
   it('is not shared with another that runs: that one is refused, and not begun', async () => {
@@ -197,7 +197,7 @@ describe('the file of an operation', () => {
       log.info('still whole');
     });
     expect(work).not.toHaveBeenCalled();
-    expect(linesOf(logFile)).toEqual(['00:00.00 still whole']);
+    expect(linesOf(logFile)).toEqual([expect.stringMatching(/^[\d:.]+ still whole$/)]);
   });
 
   it('that cannot be opened is an error before anything is begun', async () => {
