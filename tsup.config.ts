@@ -37,6 +37,7 @@ const library = defineConfig({
     index: 'src/index.ts',
     resilience: 'src/resilience/index.ts',
     worker: 'src/work/sdk/worker.ts',
+    execution: 'src/execution/index.ts',
     pino: 'src/telemetry/pino.ts',
     testing: 'src/testing/index.ts',
     explorer: 'src/explorer/index.ts',

@@ -33,6 +33,7 @@ type ErrorClass =
   | 'ConnectionError'
   | 'HealthError'
   | 'ScopeError'
+  | 'ExecutionError'
   | 'RecoveryError'
   | 'ApplicationError';
 
@@ -728,6 +729,66 @@ export const ERRORS = {
     'unknown',
     '{where}: task {task} was not over within {timeoutMs} ms',
     'It was cancelled, and may still run if it ignores its signal.',
+  ),
+  ERR_CAPABILITY_TIMEOUT: entry(
+    'ExecutionError',
+    'unknown',
+    'execution {execution} in {session}: the provider of {capability} did not answer {request} within {timeoutMs} ms',
+    'It is slow or hangs: hand its signal to whatever it waits for; the code was told so.',
+  ),
+  ERR_CHECKPOINT_TOO_LARGE: entry(
+    'ExecutionError',
+    'not_started',
+    'the checkpoint of {session} takes {bytes} characters, more than {limit}',
+    'A process that replaces this one starts with an empty namespace: raise checkpointBytes, or keep large values in files.',
+  ),
+  ERR_EXECUTION_CANCELLED: entry(
+    'ExecutionError',
+    'unknown',
+    'execution {execution} in {session} was cancelled: {why}',
+    'Somebody asked for it, or its session closed; data.stage says what it took.',
+  ),
+  ERR_EXECUTION_FAILED: entry(
+    'ExecutionError',
+    'completed',
+    'execution {execution} in {session} threw {type}: {text}',
+    'The code is at fault; its traceback is in data. The session goes on.',
+  ),
+  ERR_EXECUTION_LIMIT: entry(
+    'ExecutionError',
+    'unknown',
+    'execution {execution} in {session} broke the limit {limit} of {figure}: {observed}',
+    'It was stopped; data.limit names the option. Raise it only if such code is meant to run.',
+  ),
+  ERR_EXECUTION_TIMEOUT: entry(
+    'ExecutionError',
+    'unknown',
+    'execution {execution} in {session} was not over within {timeoutMs} ms',
+    'It was stopped; data.stage says whether its process had to be replaced.',
+  ),
+  ERR_EXECUTION_UNKNOWN: entry(
+    'ExecutionError',
+    'unknown',
+    'execution {execution} of {executor} began before this service did, and nobody knows what came of it',
+    'The service ended while it ran. It is never run again under this id: use another one where that is safe.',
+  ),
+  ERR_OUTPUT_DRAIN: entry(
+    'ExecutionError',
+    'completed',
+    'execution {execution}: its reader did not take what was left within {drainMs} ms: {waiting} events waited',
+    'The code had ended; its result is withheld, since what came before it was not read. Read faster, or raise drainMs.',
+  ),
+  ERR_SESSION_BUSY: entry(
+    'ExecutionError',
+    'not_started',
+    '{session} is executing and takes no {what} now',
+    'One execution at a time: await its result, cancel it, or use another session.',
+  ),
+  ERR_SESSION_ENDED: entry(
+    'ExecutionError',
+    'not_started',
+    '{session} has ended',
+    'It was closed, or its process crashed too often (then that is the cause); start another one.',
   ),
   ERR_RECOVERY_CAPACITY: entry(
     'RecoveryError',

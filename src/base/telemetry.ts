@@ -207,6 +207,39 @@ export interface EventMap {
   'lock.lost': { path: string; key: string; owner: string; token: number; why: string };
   'lock.release_failed': { path: string; key: string; owner: string; token: number; error: unknown };
   'lock.release_ignored': { path: string; key: string; owner: string; token: number; why: string };
+  'session.transitioned': { path: string; from: string; to: string; reason: string; inStateMs: number };
+  'session.started': { path: string; language: string; pid: number | undefined; startMs: number };
+  'session.ended': {
+    path: string;
+    pid: number | undefined;
+    how: string;
+    lastStderr: readonly string[];
+    cause?: unknown;
+  };
+  'session.stderr': { path: string; pid: number | undefined; line: string };
+  'session.reply.dropped': { path: string; why: string };
+  'session.execution.started': { path: string; execution: string; waitMs: number };
+  'session.execution.settled': {
+    path: string;
+    execution: string;
+    outcome: 'succeeded' | 'failed';
+    durationMs: number;
+    error?: unknown;
+  };
+  'session.execution.stopping': { path: string; execution: string; why: string };
+  'session.execution.interrupted': { path: string; execution: string; why: string };
+  /** Told once an execution. */
+  'session.output.throttled': { path: string; execution: string; linesPerSecond: number };
+  'session.capability.checked': {
+    path: string;
+    execution: string;
+    capability: string;
+    action: string;
+    allowed: boolean;
+  };
+  'session.checkpoint.taken': { path: string; kept: number; lost: number; bytes: number };
+  'session.checkpoint.failed': { path: string; error: unknown };
+  'session.restored': { path: string; restored: number; lost: number };
   'recovery.started': {
     path: string;
     recovery: string;

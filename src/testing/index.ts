@@ -25,6 +25,7 @@ export {
 } from './check-chart.ts';
 export { FAULT_POINTS, type FaultPoint, type FaultTable, faultsAt } from './faults.ts';
 export { type History, type OpenOperation, type Operation, recordHistory } from './history.ts';
+export { type KernelStep, ScriptedNames, script } from './kernel-script.ts';
 export {
   describeLeak,
   type FoundLeak,
@@ -54,6 +55,12 @@ export {
   registerModel,
 } from './linearizable-models.ts';
 export { troupeMatchers } from './matchers.ts';
+export {
+  type ScriptedKernel,
+  type ScriptedKernelOptions,
+  type ScriptedKernelPort,
+  scriptedKernel,
+} from './scripted-kernel.ts';
 export {
   type ScriptedAnswer,
   type ScriptedKind,
