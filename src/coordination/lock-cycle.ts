@@ -80,7 +80,7 @@ const stuckFrom = (store: LockStore, first: OwnerLocks, blockersOf: Blockers): R
     if (!stuck.has(lineOf(holder))) return 'left';
     return waits.has(holder as Claimed) ? 'unchanged' : 'granted';
   };
-  // What is granted is held on to until all that its owner waits for is there: then that one goes, with everything.
+  // What is granted is held until all that its owner waits for is there: then that one goes, with everything.
   for (let before = -1; before !== stuck.size + waits.size; ) {
     before = stuck.size + waits.size;
     for (const wait of waits) if (store.admits?.(wait, fate) === true) waits.delete(wait);
