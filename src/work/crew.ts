@@ -20,7 +20,7 @@ import { CrashRecord } from './crash-record.ts';
 import type { Desk } from './desk.ts';
 import type { DeskKeeper } from './desk-keeper.ts';
 import type { ReplaceOptions, ResolvedPoolOptions, SizeRange } from './pool-options.ts';
-import { crashInWords } from './pool-refusals.ts';
+import { crashInWords, draining } from './pool-refusals.ts';
 import { PoolWorker } from './pool-worker.ts';
 import { ReadyWait } from './ready-wait.ts';
 import { Renewal } from './renewal.ts';
@@ -183,6 +183,10 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   ready(workers: number | undefined, untilMs: number): Promise<void> {
+    const { admission } = this.#desk;
+    // What drains will not have more than it has, and need not begin any.
+    if (admission === 'refuse_draining' || admission === 'refuse_closed')
+      return Promise.reject(draining(this.path));
     const { size } = this;
     const count = Math.min(workers ?? Math.max(1, size.min), size.max);
     if (this.#staff.wanted < count) {
@@ -216,7 +220,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   #close(reason: ExitReason): void {
     // From here on nothing is tried again: nobody would be there to try it.
     this.#closing = true;
-    this.#desk.turnAwayAll(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
+    this.#desk.turnAwayAll(draining(this.path));
     for (const worker of this.workers) worker.forsake(this.#endError(reason, worker));
     this.#send({ type: 'close.wanted' });
   }
@@ -226,7 +230,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#ended = true;
     this.#runner.stop();
     this.#sizing.stop();
-    this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
+    this.#readyWait.give(draining(this.path));
     this.#renewal.end('the pool has ended');
     this.#stopListening();
     this.#cancelProbe();
@@ -390,7 +394,7 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
     this.#drainTimer?.cancel();
     this.#sizing.stop();
     this.#renewal.end('the pool is closing');
-    this.#readyWait.give(createError('ERR_POOL_DRAINING', { pool: this.path }, { stack: false }));
+    this.#readyWait.give(draining(this.path));
     this.#staff.holdAll();
     for (const worker of this.workers) worker.dismiss('pool_closed');
     this.#tellIfGone();

@@ -24,6 +24,24 @@ describe('the start of a pool', () => {
     expect(pool.inspect().idle).toBe(4);
   });
 
+  it('is waited for by nobody once the pool drains: what begins to wait then is told at once', async () => {
+    const { host, pool } = await stage({
+      size: { min: 0, max: 4 },
+      script: { start: () => ({ do: 'ready', afterMs: 500 }) },
+    });
+    const [running, early] = [fateOf(pool.run('x', ms(700))), fateOf(pool.ready({ workers: 4 }))];
+    const drained = fateOf(pool.drain({ timeoutMs: 5_000 }));
+    const meanwhile = fateOf(pool.ready({ workers: 4 }));
+    await host.settle();
+    expect([meanwhile.error?.code, meanwhile.error?.outcome]).toEqual(['ERR_POOL_DRAINING', 'not_started']);
+    await host.advance(2_000);
+    expect([running.status, drained.status, early.settled]).toEqual(['fulfilled', 'fulfilled', 1]);
+    const late = fateOf(pool.ready());
+    await host.settle();
+    expect([late.error?.code, pool.inspect().workers.length]).toEqual(['ERR_POOL_DRAINING', 0]);
+    expect(host.pendingTimers()).toEqual([]);
+  });
+
   it('can be waited for, with a deadline', async () => {
     const { host, pool } = await stage({ size: 3, script: slowly });
     const ready = fateOf(pool.ready());
