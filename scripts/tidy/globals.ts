@@ -80,6 +80,11 @@ const ALLOWED: readonly Allowance[] = [
     reason: 'it stands before the real clock, timers and chance while a simulation runs',
   },
   {
+    where: 'src/testing/replay.ts',
+    names: ['node:process'],
+    reason: 'a variable of the environment names the run to have again',
+  },
+  {
     where: 'src/testing/leak-check.ts',
     names: ['node:process'],
     reason: 'listeners on the process are what it looks for',

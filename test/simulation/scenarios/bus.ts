@@ -112,7 +112,7 @@ export const busAlone: Scenario<World> = {
   weights: { publish: 12, subscribe: 3, ask: 3 },
   leans: [
     { commands: { subscribe: 3, publish: 12 }, paces: ['settled', 'at_once', 7], faults: {} },
-    { commands: { publish: 6, subscribe: 1, iterate: 2, ask: 3, leave: 2 }, paces: ['settled', 1, 7], faults: {} },
+    { commands: { publish: 6, subscribe: 1, iterate: 2, ask: 3, leave: 2 }, paces: [1, 7], faults: {} },
   ],
   commands: {
     publish: (world, draw) => {
