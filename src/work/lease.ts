@@ -21,7 +21,8 @@ export interface Lease {
   /** `false` once it was released or its worker has ended. */
   readonly active: boolean;
   /**
-   * Runs a job on this worker, one at a time. It is never tried on another.
+   * Runs a job on this worker, one at a time. It is never tried on another. After one that was cancelled, or passed its deadline, the next
+   * is refused (ERR_JOB_INVALID) until the worker has given that up; one that does not within the grace is killed, and the lease over.
    *
    * @throws ERR_LEASE_OVER, ERR_JOB_INVALID, ERR_JOB_FAILED, ERR_JOB_TIMEOUT, ERR_JOB_ABORTED, ERR_WORKER_EXITED,
    *   ERR_WORKER_PROTOCOL, ERR_JOB_CUT_OFF, ERR_CALLEE_ENDED
@@ -55,6 +56,10 @@ export interface LeaseDesk {
   /** It was held for longer than it was given for. */
   leaseRevoked(worker: PoolWorker, holdMs: number): void;
 }
+
+const BUSY = 'the worker of this lease still runs the one before; await it, or take another lease';
+const GIVING_UP =
+  'the worker of this lease was asked to give up the one before, and has not yet; try again, or take another lease';
 
 export class WorkerLease implements Lease, WorkerHolder, AbortListener {
   readonly #desk: LeaseDesk;
@@ -96,7 +101,7 @@ export class WorkerLease implements Lease, WorkerHolder, AbortListener {
       return rejectLater(createError('ERR_LEASE_OVER', data));
     }
     if (this.#worker.running) {
-      const why = 'the worker of this lease still runs the one before; await it, or take another lease';
+      const why = this.#job?.hasSettled === true ? GIVING_UP : BUSY;
       return rejectLater(createError('ERR_JOB_INVALID', { job: name, why }));
     }
     return this.#desk.runOn(this.#worker, { name, args, options }, (job) => {

@@ -121,6 +121,11 @@ export abstract class Ticket<T extends TicketTerms = TicketTerms>
     return this.terms.pinned;
   }
 
+  /** Whether its caller has been told what came of it; its worker may still be at it. */
+  get hasSettled(): boolean {
+    return this.settled;
+  }
+
   /** When its wait is over. */
   get waitsUntil(): number {
     return Math.min(this.deadline, this.begunAt + this.desk.checkoutMs);

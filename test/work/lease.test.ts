@@ -54,6 +54,22 @@ describe('a lease', () => {
     expect(pool.inspect()).toMatchObject({ idle: 1, leases: 0 });
   });
 
+  it('says whether its worker is still at a job, or was asked to give it up and has not yet', async () => {
+    const { host, pool, kind } = await stage({ size: 1, cancelGraceMs: 1_000 });
+    const lease = await host.runUntil(pool.lease());
+    const slow = fateOf(lease.run('slow', { do: 'hang', ignoresCancel: true }, { timeoutMs: 50 }));
+    const during = fateOf(lease.run('b'));
+    await host.advance(50);
+    const after = fateOf(lease.run('c'));
+    await host.settle();
+    expect([slow.error?.code, after.error?.code]).toEqual(['ERR_JOB_TIMEOUT', 'ERR_JOB_INVALID']);
+    expect(during.error?.data['why']).toContain('still runs the one before');
+    expect(after.error?.data['why']).toContain('was asked to give up the one before, and has not yet');
+    kind.ports[0]?.answer({ do: 'fail' });
+    await host.settle();
+    expect([lease.active, await codeOf(host, lease.run('d', 4))]).toEqual([true, 4]);
+  });
+
   it('runs one job at a time', async () => {
     const { host, pool } = await stage({ size: 1 });
     const lease = await host.runUntil(pool.lease());
