@@ -83,7 +83,8 @@ const State = ({ box, props, heat }: { box: Box; props: DrawingProps; heat: numb
     >
       <g
         role="button"
-        tabIndex={0}
+        // As SVG spells it: no other spelling can be reached with the keyboard.
+        tabindex={0}
         aria-label={`state ${state.key}${isActive ? ', active' : ''}`}
         onClick={() => select(id)}
         onKeyDown={(event) => {
@@ -149,7 +150,7 @@ const Label = ({ drawn, props }: { drawn: Drawn; props: DrawingProps }) => {
             key={transition.id}
             class={look}
             role="button"
-            tabIndex={0}
+            tabindex={0}
             aria-label={`send ${transition.event}`}
             onClick={() => send(transition.id)}
             onKeyDown={(event) => {

@@ -150,7 +150,7 @@ export const ChartPane = ({ definition, standing, send }: ChartPaneProps) => {
         class="chart"
         role="group"
         aria-label={`Statechart ${definition.id}`}
-        tabIndex={0}
+        tabindex={0}
         data-machine={definition.machine}
         onKeyDown={(event) => keys[event.key]?.()}
       >

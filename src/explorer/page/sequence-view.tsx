@@ -40,7 +40,7 @@ const Arrow = ({
     <g
       class={`arrow ${outcome} ${kind} ${look}`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-label={`${name} ${outcome}`}
       onClick={choose}
       onKeyDown={(event) => {

@@ -82,7 +82,7 @@ const Dot = ({ fact, x, y, isChosen }: { fact: Fact; x: number; y: number; isCho
       class={`dot ${tone} ${isChosen ? 'chosen' : ''}`}
       transform={`translate(${x.toFixed(1)} ${y})`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-label={fact.text}
       onClick={() => amend({ fact: String(fact.n) })}
       onKeyDown={(event) => {

@@ -17,7 +17,7 @@ import { plural, showCount } from './words.ts';
 export const ROW_HEIGHT = 28;
 /** Rows asked for beyond those in sight, above and below. */
 const OVERSCAN = 40;
-const TYPING_MS = 120;
+const TYPING_MS = 50;
 
 const query = signal('');
 const height = signal(600);

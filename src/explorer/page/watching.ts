@@ -84,6 +84,7 @@ export const keepWatching = (connection: Connection): (() => void) => {
   let told: Watch | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let busy = false;
+  let toldAt = Number.NEGATIVE_INFINITY;
   const tell = async (): Promise<void> => {
     timer = undefined;
     const next = wanted.peek();
@@ -91,12 +92,16 @@ export const keepWatching = (connection: Connection): (() => void) => {
     if (busy || Object.keys(parts).length === 0) return;
     busy = true;
     told = next;
+    toldAt = performance.now();
     await connection.watch(parts);
     busy = false;
     if (wanted.peek() !== told) schedule();
   };
   const schedule = (): void => {
-    if (timer === undefined) timer = setTimeout(() => void tell(), SPACING_MS);
+    if (timer !== undefined) return;
+    // The first of many goes at once.
+    const delay = Math.max(0, toldAt + SPACING_MS - performance.now());
+    timer = setTimeout(() => void tell(), delay);
   };
   effect(() => {
     forgetDetails(watchedActors.value);
