@@ -32,17 +32,17 @@ class Conversation:
         self._next = 0
 
     def begin(self, job, execution):
-        with self._answers:
-            self._job = job
-            self._execution = execution
+        self._execution = execution
+        self._job = job
 
     def end(self):
         """Whoever still asks, in a thread, is told that nobody answers any more."""
-        with self._answers:
-            self._job = None
-            self._execution = None
-            self._open.clear()
-            self._answers.notify_all()
+        self._job = None
+        self._execution = None
+        if self._open:
+            with self._answers:
+                self._open.clear()
+                self._answers.notify_all()
 
     def wake(self):
         """From the thread that reads the wire: somebody was told to stop."""

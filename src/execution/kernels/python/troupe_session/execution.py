@@ -42,26 +42,28 @@ class Executions:
         snapshot = None if transaction == "commit_always" else session.namespace.snapshot()
         before = session.namespace.before()
         run = self._run_script if as_script else self._run
-        told = {"mode": compiled.mode}
-        failed = True
-        rolled_back = False
-        started = time.perf_counter()
+        told = {"mode": compiled.mode, "executionMs": time.perf_counter()}
         try:
             value = run(job, compiled, told)
-            failed = False
-        finally:
-            told["executionMs"] = round((time.perf_counter() - started) * 1_000, 3)
-            if os.getpid() != session.pid:  # Its child, out of a fork.
-                end_fork()
-            if snapshot is not None and (failed or transaction == "rollback_always"):
-                session.namespace.roll_back(snapshot)
-                rolled_back = True
-            session.cache.flags = compiled.flags
-            session.checkpoints.defined(compiled, before)
-            session.namespace.protect()
-        told["changed"] = [] if rolled_back else session.namespace.changed(before)
+        except BaseException:
+            self._ended(compiled, before, told, snapshot if transaction != "commit_always" else None)
+            raise
+        self._ended(compiled, before, told, snapshot if transaction == "rollback_always" else None)
         self._tell(value, code, told)
         return told
+
+    def _ended(self, compiled, before, told, snapshot):
+        """The code is through, one way or another; where there is a snapshot it was for nothing."""
+        session = self._session
+        told["executionMs"] = round((time.perf_counter() - told["executionMs"]) * 1_000, 3)
+        if session.is_fork:
+            end_fork()
+        if snapshot is not None:
+            session.namespace.roll_back(snapshot)
+        session.cache.flags = compiled.flags
+        session.checkpoints.defined(compiled, before)
+        told["changed"] = [] if snapshot is not None else session.namespace.changed(before)
+        session.namespace.protect()
 
     def _tell(self, value, code, told):
         session = self._session

@@ -11,59 +11,51 @@ class History:
         #: By number: an index given once stays true when the oldest are forgotten.
         self.outputs = {}
         self.inputs = {}
-        self._codes = {}
+        self._shown = {}
         self._next_output = 0
         self._next_input = 0
-        self._results = (None, None, None)
-        self._recent = ("", "", "")
-
-    def entered(self, code):
-        self.inputs[self._next_input] = code
-        self._next_input += 1
-        self._recent = (code, self._recent[0], self._recent[1])
-        _forget(self.inputs, self._limit)
-
-    def resulted(self, value, code, text):
-        """Notes an expression's result and returns its number; None is none."""
-        if value is None:
-            return None
-        index = self._next_output
-        self._next_output += 1
-        self.outputs[index] = value
-        self._codes[index] = (code, text)
-        self._results = (value, self._results[0], self._results[1])
-        _forget(self.outputs, self._limit)
-        _forget(self._codes, self._limit)
-        return index
-
-    def names(self):
-        """The protected names and what they are now."""
-        return {
-            "_": self._results[0],
-            "__": self._results[1],
-            "___": self._results[2],
-            "_i": self._recent[0],
-            "_ii": self._recent[1],
-            "_iii": self._recent[2],
+        #: The protected names that are history's, as they are now.
+        self.names = {
+            "_": None,
+            "__": None,
+            "___": None,
+            "_i": "",
+            "_ii": "",
+            "_iii": "",
             "In": self.inputs,
             "Out": self.outputs,
             "_ih": self.inputs,
             "_oh": self.outputs,
         }
 
+    def entered(self, code):
+        index = self._next_input
+        self._next_input = index + 1
+        self.inputs[index] = code
+        self.inputs.pop(index - self._limit, None)
+        names = self.names
+        names["_iii"], names["_ii"], names["_i"] = names["_ii"], names["_i"], code
+
+    def resulted(self, value, code, text):
+        """Notes an expression's result, which is not None, and returns its number."""
+        index = self._next_output
+        self._next_output = index + 1
+        self.outputs[index] = value
+        self._shown[index] = (code, text)
+        self.outputs.pop(index - self._limit, None)
+        self._shown.pop(index - self._limit, None)
+        names = self.names
+        names["___"], names["__"], names["_"] = names["__"], names["_"], value
+        return index
+
     def entries(self, first, last):
         """The results numbered from `first` to `last`, both included where given."""
         return [
             {"index": index, "code": code, "repr": text}
-            for index, (code, text) in self._codes.items()
+            for index, (code, text) in self._shown.items()
             if (first is None or index >= first) and (last is None or index <= last)
         ]
 
     @property
     def executions(self):
         return self._next_input
-
-
-def _forget(entries, limit):
-    while len(entries) > limit:
-        del entries[next(iter(entries))]

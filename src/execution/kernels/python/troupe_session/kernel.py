@@ -1,13 +1,19 @@
-"""The session itself: what the service says, heard by one thread, done by the main one.
+"""The session itself: what the service says, and who does it.
 
-Kept true: the reader never waits for user code, so pings are answered and cancellations heard whatever runs; one execution at
-a time; every job is answered exactly once, an execution after all of its output.
+Kept true: somebody always reads, so pings are answered and cancellations heard whatever runs; one execution at a time; every
+job is answered exactly once, an execution after all of its output.
+
+Who reads: the main thread while it has nothing else to do, since handing each job from one thread to another takes longer than
+most code does. Once it has been at something for a few milliseconds the reader, a thread, reads in its place, and goes on until it
+has another job for the main thread. Whoever takes the one token reads. With an event loop the main thread runs that when it
+is idle, and the reader reads for good.
 """
 
 import faulthandler
 import os
 import sys
 import threading
+import time
 
 import _queue
 
@@ -24,7 +30,12 @@ from .streams import Capture
 from .values import LONGEST_MESSAGE, cut, text_of, traceback_of
 from .wire import EXIT_PROTOCOL, PROTOCOL_VERSION, Unsendable, Wire
 
-#: Answered by the reader itself, whatever runs.
+#: How often the reader looks whether the main thread has stopped reading, while there is something to do.
+_TICK_SECONDS = 0.004
+#: After so many looks at an idle session it waits to be woken.
+_IDLE_TICKS = 50
+
+#: Answered by whoever reads, whatever runs.
 _AT_ONCE = frozenset(("input_response", "respond", "stats"))
 
 
@@ -53,6 +64,9 @@ class Session:
 
     def __init__(self):
         self.pid = os.getpid()
+        #: Set in a child that user code forked: it is no session.
+        self.is_fork = False
+        os.register_at_fork(after_in_child=self._forked)
         self.wire = Wire()
         self.capture = Capture()
         self.interruption = Interruption()
@@ -72,12 +86,15 @@ class Session:
         faulthandler.enable(wire_module.log_descriptor)
         self._exit_after_output()
 
+    def _forked(self):
+        self.is_fork = True
+
     def _exit_after_output(self):
         """Has what was printed before an `os._exit` come out: it is the user's last word."""
         exit_now = os._exit
 
         def _exit(status):
-            if os.getpid() == self.pid:
+            if not self.is_fork:
                 self.capture.settle()
                 self.output.due()
             exit_now(status)
@@ -94,29 +111,62 @@ class Kernel:
         self._executing = None
         self._greeted = False
         self._leaving = False
+        # Between giving the main thread a job and having it read there must be no moment.
+        self._turn = threading.Lock()
+        #: Who has it reads.
+        self._tokens = [object()]
+        #: Whether the main thread is at something, and at what, by number.
+        self._busy = False
+        self._busy_with = 0
+        #: Whether the reader waits to be woken, and by what.
+        self._asleep = False
+        self._alarm = threading.Lock()
+        self._alarm.acquire()
 
     def serve(self):
-        threading.Thread(target=self._read, name="troupe-reader", daemon=True).start()
+        threading.Thread(target=self._stand_by, name="troupe-reader", daemon=True).start()
         while True:
             job = self._next()
+            self._busy_with += 1
+            self._busy = True
+            if self._asleep:
+                self._wake_reader()
             if job is None:
                 self._leave()
             self._do(job)
+            self._busy = False
 
     # The main thread.
 
     def _next(self):
-        if os.getpid() != self._session.pid:
+        session = self._session
+        if session.is_fork:
             end_fork()
-        background = self._session.background
-        if background.loop is None:
-            return self._waiting.get()
+        while session.background.loop is None:
+            with self._turn:
+                try:
+                    return self._waiting.get_nowait()
+                except _queue.Empty:
+                    pass
+                token = self._tokens.pop() if self._tokens else None
+            if token is None:  # The reader has it, and will have something for us.
+                return self._waiting.get()
+            job = self._hear(session.wire.read())
+            self._tokens.append(token)
+            if job is not None:
+                return job
+        return self._next_of_loop()
+
+    def _next_of_loop(self):
+        self._busy = True  # With the loop: the reader reads.
+        if self._asleep:
+            self._wake_reader()
         while True:
             try:
                 return self._waiting.get_nowait()
             except _queue.Empty:
                 pass
-            error = background.turn()
+            error = self._session.background.turn()
             if error is not None:
                 complain(error)
 
@@ -169,29 +219,83 @@ class Kernel:
         session.capture.settle()
         os._exit(0)
 
-    # The reader.
+    # Whoever reads.
 
-    def _read(self):
+    def _stand_by(self):
+        """The reader: waits until the main thread is busy, then reads in its place."""
+        self._session.output.never_block(threading.get_ident())
+        seen = 0
+        idle_ticks = 0
+        while True:
+            time.sleep(_TICK_SECONDS)
+            if not self._busy:
+                idle_ticks += 1
+                if idle_ticks > _IDLE_TICKS:
+                    self._sleep()
+                    idle_ticks = 0
+                continue
+            idle_ticks = 0
+            if self._busy_with != seen:  # It has only just begun.
+                seen = self._busy_with
+                continue
+            try:
+                token = self._tokens.pop()
+            except IndexError:  # It reads again.
+                continue
+            self._read_in_place(token)
+
+    def _read_in_place(self, token):
+        """Until there is a job for the main thread, and that is free to read itself."""
         session = self._session
-        session.output.never_block(threading.get_ident())
+        while True:
+            job = self._hear(session.wire.read())
+            if job is None:
+                continue
+            # With a loop the main thread does not read; and while it is at something nobody else may stop reading.
+            hands_over = session.background.loop is None and not self._busy
+            with self._turn:
+                self._waiting.put(job)
+                if hands_over:
+                    self._tokens.append(token)
+            session.background.wake()
+            if hands_over:
+                return
+
+    def _sleep(self):
+        self._asleep = True
+        if not self._busy:
+            self._alarm.acquire()
+        self._asleep = False
+
+    def _wake_reader(self):
         try:
-            while True:
-                message = session.wire.read()
-                if message is None:
-                    break
-                self._heard(message)
+            self._alarm.release()
+        except RuntimeError:  # Somebody has just done so.
+            pass
+
+    def _hear(self, message):
+        """Does what a message says; returns a job that is the main thread's."""
+        if message is None:
+            self._input_ended()
+        try:
+            if message["kind"] == "run":
+                return self._accept(Job(message))
+            self._heard(message)
         except Exception as error:  # The parent's frames are the only input: it is the parent that is wrong.
             wire_module.die(EXIT_PROTOCOL, "the parent broke the protocol: %r" % (error,))
-        if self._leaving and session.wire.lifeline is not None:
-            _read_to_end(session.wire.lifeline)
-        if not self._leaving or session.wire.lifeline is not None:
-            wire_module.orphaned()
+        return None
+
+    def _input_ended(self):
+        lifeline = self._session.wire.lifeline
+        if self._leaving and lifeline is None:
+            threading.Event().wait()  # The service waits for our end, which comes.
+        if self._leaving:
+            _read_to_end(lifeline)
+        wire_module.orphaned()
 
     def _heard(self, message):
         kind = message["kind"]
-        if kind == "run":
-            self._accept(Job(message))
-        elif kind == "ping":
+        if kind == "ping":
             self._session.wire.say({"kind": "pong", "id": message["id"]})
         elif kind == "more":
             self._session.output.grant(message["id"], message["chunks"])
@@ -229,14 +333,14 @@ class Kernel:
         refusal = self._refusal(job)
         if refusal is not None:
             self._session.wire.say(_error(job.id, refusal[0], refusal[1], ""))
-        elif job.name in _AT_ONCE:
+            return None
+        if job.name in _AT_ONCE:
             self._answer_at_once(job)
-        else:
-            self._jobs[job.id] = job
-            if job.name == "execute":
-                self._executing = job
-            self._waiting.put(job)
-            self._session.background.wake()
+            return None
+        self._jobs[job.id] = job
+        if job.name == "execute":
+            self._executing = job
+        return job
 
     def _refusal(self, job):
         if job.name not in JOBS:

@@ -67,7 +67,7 @@ class Cache:
     def compiled(self, source, filename, as_script, flags=None):
         """Raises SyntaxError (or ValueError, for null bytes) for what does not compile."""
         flags = self.flags if flags is None else flags
-        digest = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+        digest = sha256(source.encode("utf-8", "surrogatepass")).digest()
         key = (digest, filename, as_script, flags)
         found = self._entries.get(key)
         if found is not None:
@@ -76,7 +76,7 @@ class Cache:
             return found
         self.misses += 1
         # By its digest and not by a number: the same code is the same code.
-        found = compile_source(source, filename or "<code %s>" % (digest[:8],), as_script, flags)
+        found = compile_source(source, filename or "<code %s>" % (digest[:4].hex(),), as_script, flags)
         self._entries[key] = found
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)

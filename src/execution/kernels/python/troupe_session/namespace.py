@@ -7,6 +7,8 @@ lasts until its execution ends, and a merge never touches them.
 import sys
 import types
 
+from _operator import is_
+
 from .values import show, type_name
 
 #: Written by the engine only.
@@ -21,13 +23,13 @@ TRANSACTIONS = ("commit_always", "rollback_on_failure", "rollback_always")
 
 class Namespace:
     def __init__(self, main_file, history):
-        self._history = history
         self.module = types.ModuleType("__main__")
         self.names = self.module.__dict__
         if main_file is not None:
             self.names["__file__"] = main_file
         sys.modules["__main__"] = self.module
-        self._engine = {"_exit_code": None, "_exception": None}
+        self._protected = history.names
+        self._protected.update(_exit_code=None, _exception=None)
         self.protect()
 
     def __len__(self):
@@ -35,12 +37,11 @@ class Namespace:
 
     def set_engine(self, name, value):
         """Writes one of the protected names."""
-        self._engine[name] = value
+        self._protected[name] = value
 
     def protect(self):
         """Gives the protected names their values back."""
-        self.names.update(self._history.names())
-        self.names.update(self._engine)
+        self.names.update(self._protected)
 
     # What an execution did.
 
@@ -50,6 +51,8 @@ class Namespace:
     def changed(self, before):
         """The user's names that were added, bound to something else, or deleted since."""
         names = self.names
+        if len(names) == len(before) and all(map(is_, names.values(), before.values())) and names.keys() == before.keys():
+            return []
         found = [name for name, value in names.items() if name not in before or before[name] is not value]
         found += [name for name in before if name not in names]
         return [name for name in found if is_users(name)]

@@ -76,11 +76,11 @@ class Output:
 
     def begin(self, job_id, granted):
         """Opens a stream: what has been kept goes first."""
-        with self._lock:
-            self._job = job_id
-            self._granted = granted
-            self._giving_up = False
-            if self._waiting:
+        self._giving_up = False
+        self._granted = granted
+        self._job = job_id
+        if self._waiting:
+            with self._lock:
                 self._send()
 
     def grant(self, job_id, chunks):
@@ -99,13 +99,11 @@ class Output:
 
     def end(self, job_id):
         """Sends all that was printed and closes the stream. Whether all could be sent: else the answer must not be a result."""
-        if not self._waiting:  # Nothing to wait for; the lock is for what others print meanwhile.
-            with self._lock:
-                if not self._waiting:
-                    self._job = None
-                    return True
         complete = True
         with self._lock:
+            if not self._waiting:
+                self._job = None
+                return True
             self._send()
             deadline = None
             while self._waiting and self._granted == 0:

@@ -134,6 +134,12 @@ class Capture:
         for pipe in self._pipes:
             os.set_blocking(pipe, False)
             self._poll.register(pipe, select.POLLIN)
+        #: The same, and whether 1 and 2 are closed: one question to the system.
+        self._health = select.poll()
+        for pipe in self._pipes:
+            self._health.register(pipe, select.POLLIN)
+        for descriptor in NAMES:
+            self._health.register(descriptor, 0)
 
     def start(self, output, check):
         """From here on what is captured is the output's, and so is what is printed."""
@@ -167,12 +173,13 @@ class Capture:
         """All that has been written so far is with the output, save what C's own buffers hold; descriptors are as they were."""
         if "ctypes" in sys.modules:  # Only then can user code have reached C's buffers.
             _flush_c()
+        found = self._health.poll(0)
+        if not found:
+            return
         self.drain()
-        for descriptor, keeper in self._keepers.items():
-            try:
-                os.fstat(descriptor)
-            except OSError:
-                os.dup2(keeper, descriptor)
+        for descriptor, event in found:
+            if event & select.POLLNVAL:
+                os.dup2(self._keepers[descriptor], descriptor)
 
     def gather(self):
         """Has `due` of the output called soon."""

@@ -11,6 +11,8 @@ LONGEST_TRACEBACK = 32_768
 #: Of one frame's 10 MiB; a larger value is shown, not sent.
 LARGEST_VALUE_BYTES = 4 * 1_048_576
 
+_SMALL = 2**53
+
 _KERNEL_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -40,6 +42,9 @@ def show(value, longest=LONGEST_REPR):
 
 def describe(value, wire):
     """The fields by which a value is told: value, serialisable, repr, type."""
+    kind = type(value)
+    if kind is bool or (kind is int and -_SMALL < value < _SMALL):  # What most results are, told in a tenth of the time.
+        return {"value": value, "serialisable": True, "repr": repr(value), "type": kind.__name__}
     told = {"value": None, "serialisable": False, "repr": show(value), "type": type_name(value)}
     # Below the message, its value, and the object that holds this one.
     if calling(_is_sendable, value, wire):

@@ -20,15 +20,29 @@ _PARENT_VARIABLE = "TROUPE_PARENT_PID"
 _FORBIDDEN_KEYS = frozenset(("__proto__", "constructor", "prototype"))
 #: What JavaScript reads as the number that was written.
 _LARGEST_INTEGER = 2**53 - 1
-_READ_BYTES = 1_048_576
+_READ_BYTES = 65_536
+_MOST_READ_BYTES = 1_048_576
 #: Where descriptors are moved to: far from the small numbers that user code closes or reuses; lower where the limit is low.
 _HIGH_DESCRIPTORS = (1_000, 240, 60, 16)
 
-_encode_text = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False
-).encode
+_decode = json.JSONDecoder().scan_once
 _encode_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False).encode
-_decode = json.JSONDecoder().decode
+
+
+def _text_encoder():
+    """An encoder of UTF-8 text. json makes a new one of C for every message; one is enough, and half of the time."""
+    plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
+    make, quote = json.encoder.c_make_encoder, json.encoder.encode_basestring
+    try:
+        encode = make(None, plain.default, quote, None, ":", ",", False, False, False)
+        if "".join(encode({"é": [1.5, None]}, 0)) == plain.encode({"é": [1.5, None]}):
+            return lambda message: "".join(encode(message, 0))
+    except TypeError:  # There is none, or it is made otherwise in this Python.
+        pass
+    return plain.encode
+
+
+_encode_text = _text_encoder()
 
 
 class Unsendable(Exception):
@@ -41,6 +55,8 @@ class Wire:
     def __init__(self):
         bind_to_parent()
         self._input, self._output, self.lifeline = _take_descriptors()
+        self._buffer = b""
+        self._at = 0
         self._frames = deque()
         self._lock = threading.RLock()
         self._writing = False
@@ -49,12 +65,12 @@ class Wire:
         os.register_at_fork(after_in_child=self._close)
 
     def read(self):
-        """The next message, or None where the input has ended."""
-        header = self._exactly(4)
+        """The next message, or None where the input has ended. By one thread at a time."""
+        header = self._take(4)
         if header is None:
             return None
-        body = self._exactly(int.from_bytes(header, "big"))
-        return None if body is None else _decode(body.decode("utf-8"))
+        body = self._take(int.from_bytes(header, "big"))
+        return None if body is None else _decode(body.decode("utf-8"), 0)[0]
 
     def say(self, message):
         """Sends a message of the kernel's own making."""
@@ -92,24 +108,28 @@ class Wire:
             except OSError:
                 orphaned()
 
-    def _exactly(self, size):
-        try:
-            piece = os.read(self._input, min(size, _READ_BYTES)) if size > 0 else b""
-        except OSError:
-            return None
-        if len(piece) == size:
-            return piece
-        pieces = []
-        while piece:
-            pieces.append(piece)
-            size -= len(piece)
-            if size == 0:
-                return b"".join(pieces)
+    def _take(self, size):
+        """So many bytes of the input, from what has been read and what has not."""
+        end = self._at + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._at : end]
+            self._at = end
+            return data
+        pieces = [self._buffer[self._at :]]
+        missing = size - len(pieces[0])
+        while missing > 0:
             try:
-                piece = os.read(self._input, min(size, _READ_BYTES))
+                piece = os.read(self._input, max(_READ_BYTES, min(missing, _MOST_READ_BYTES)))
             except OSError:
                 return None
-        return None
+            if not piece:
+                return None
+            pieces.append(piece)
+            missing -= len(piece)
+        data = pieces[1] if not pieces[0] and len(pieces) == 2 else b"".join(pieces)
+        self._buffer = data
+        self._at = size
+        return data[:size]
 
     def _close(self):
         """In a forked child: it is no session, and must not be taken for one."""
