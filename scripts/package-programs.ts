@@ -28,7 +28,8 @@ const worker = `import { serveWorker } from 'troupe/worker';
 serveWorker({ shout: (text: string) => text.toUpperCase() });
 `;
 
-const resilience = `import { createBulkhead, createCircuitBreaker, createRetry, createTimeout, wrap } from 'troupe/resilience';
+const resilience = `import { createBulkhead, createCircuitBreaker } from 'troupe/resilience';
+import { createRetry, createTimeout, wrap } from 'troupe/resilience';
 
 const attempts = createRetry({ maxAttempts: 2, backoff: { baseMs: 1 } });
 const inner = [createCircuitBreaker(), createBulkhead({ limit: 2 })] as const;

@@ -183,10 +183,6 @@ export class Crew implements WorkerOwner, DeskKeeper, Recruiter {
   }
 
   ready(workers: number | undefined, untilMs: number): Promise<void> {
-    const { admission } = this.#desk;
-    // What drains will not have more than it has, and need not begin any.
-    if (admission === 'refuse_draining' || admission === 'refuse_closed')
-      return Promise.reject(draining(this.path));
     const { size } = this;
     const count = Math.min(workers ?? Math.max(1, size.min), size.max);
     if (this.#staff.wanted < count) {

@@ -32,6 +32,7 @@ import {
   WORKERS_MAX,
   windowOf,
 } from './pool-options.ts';
+import { draining } from './pool-refusals.ts';
 import type { PoolWorker } from './pool-worker.ts';
 import { type JobStream, ResultStream } from './result-stream.ts';
 import { type PoolSessions, type SessionStats, sessionsOf } from './sessions.ts';
@@ -296,7 +297,11 @@ class Pool implements PoolHandle {
       READY_FIELDS,
       defaults,
     );
-    await this.#keeper.ready(workers, this.#desk.now() + timeoutMs);
+    const keeper = this.#keeper;
+    const { admission } = this.#desk;
+    // What drains will not have more than it has, and need not begin any.
+    if (admission === 'refuse_draining' || admission === 'refuse_closed') throw draining(this.path);
+    await keeper.ready(workers, this.#desk.now() + timeoutMs);
   }
 
   resize(size: number | SizeRange): void {
