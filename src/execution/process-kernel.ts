@@ -4,24 +4,19 @@
  * Invariants: a session's folders are its own; its temporary folder goes with each process, its working directory with the session unless
  * the user named it or a root to keep it in; nobody ever changes the working directory of the service.
  */
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createError } from '../base/errors.ts';
+import { sessionKernelFile } from '../work/assets.ts';
 import { type ChildProcessOptions, childProcess } from '../work/child-process.ts';
 import type { KernelLaunch, KernelPlan, PreparedKernel, SessionKernel } from './session-kernel.ts';
 import type { ResolvedExecutor } from './session-options.ts';
 
-/** Where a kernel's file can lie, as seen from this file: in the sources, and in the built package. */
-const PYTHON_KERNELS = ['./kernels/python/session_kernel.py', './python/session_kernel.py'];
-const NODE_KERNELS = ['./session-kernel.js', '../../dist/session-kernel.js'];
-
-const find = (language: string, files: readonly string[]): string => {
-  const found = files.map((file) => new URL(file, import.meta.url)).find((url) => existsSync(url));
-  if (found !== undefined) return fileURLToPath(found);
-  const why = `its kernel is missing beside ${import.meta.url}; reinstall the package`;
+const fileOf = (language: 'python' | 'javascript'): string => {
+  const found = sessionKernelFile(language);
+  if (found !== undefined) return found;
+  const why = 'its kernel is missing; reinstall the package';
   throw createError('ERR_WORKER_START', { worker: `a ${language} session`, why });
 };
 
@@ -93,13 +88,13 @@ export const processKernels = (options: Options): readonly SessionKernel[] => {
     });
   return [
     kernel('python', () => ({
-      module: find('python', PYTHON_KERNELS),
+      module: fileOf('python'),
       language: 'python',
       ...(options.python.command === undefined ? {} : { command: options.python.command }),
     })),
     kernel('javascript', () => {
       const { command } = options.node;
-      const module = find('javascript', NODE_KERNELS);
+      const module = fileOf('javascript');
       return { module, language: 'node', ...(command === undefined ? {} : { command }) };
     }),
   ];

@@ -12,6 +12,12 @@ import { fileURLToPath } from 'node:url';
 const PYTHON_FOLDERS = ['./sdk/', './python/'];
 const PYTHON_SDK = 'troupe_worker.py';
 
+/** The kernels of sessions, as seen from this file: in the sources (the JavaScript one from what was built), and in the package. */
+const SESSION_KERNELS = {
+  python: ['../execution/kernels/python/session_kernel.py', './python/session_kernel.py'],
+  javascript: ['./session-kernel.js', '../../dist/session-kernel.js'],
+} as const;
+
 /**
  * The SDK for Node as a thread loads it: beside this in the built package; from the sources, in what was built from them.
  */
@@ -28,6 +34,15 @@ export const nodeSdkUrl = (): string => {
     if (existsSync(url)) return url.href;
   }
   throw new Error(`troupe: worker.js is missing beside ${import.meta.url}; reinstall the package`);
+};
+
+/**
+ * The file that a session of a language runs, for `childProcess({ module })`; `undefined` when the package is incomplete.
+ */
+export const sessionKernelFile = (language: keyof typeof SESSION_KERNELS): string | undefined => {
+  const urls = SESSION_KERNELS[language].map((file) => new URL(file, import.meta.url));
+  const found = urls.find((url) => existsSync(url));
+  return found === undefined ? undefined : fileURLToPath(found);
 };
 
 /**
