@@ -203,7 +203,7 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
 
   /** Gives back what it has in the store. Nobody awaits that; a store that fails is told of all the same. */
   abandon(): void {
-    const freed = this.ticket?.release();
+    const freed = releaseOf(this.ticket);
     if (isThenable(freed))
       Promise.resolve(freed).catch((error: unknown) => this.home.releaseFailed(this, error));
   }
@@ -230,7 +230,7 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
 
   #free(): Awaitable<boolean> {
     this.home.freeing = this;
-    const freed = this.ticket?.release() ?? false;
+    const freed = releaseOf(this.ticket);
     this.home.freeing = undefined;
     if (!isThenable(freed)) return this.#freed(freed);
     return Promise.resolve(freed).then(
@@ -293,6 +293,15 @@ export class Claimed implements LockLease, LockHolder, AbortListener {
     this.waitSource = undefined;
   }
 }
+
+/** A store that throws fails like one that rejects: it must not keep other leases of the owner from being freed. */
+const releaseOf = (ticket: LockTicket | undefined): Awaitable<boolean> => {
+  try {
+    return ticket?.release() ?? false;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+};
 
 /** Nobody awaits it; a failure was told of where it happened. */
 const quietly = (done: unknown): void => {

@@ -360,6 +360,33 @@ describe('a store', () => {
     expect(locks.releaseAll('client')).toBe(0);
   });
 
+  it('that throws as one lease is freed keeps the others of its owner from nothing, and is told of', async () => {
+    const host = new SimulatedHost();
+    const inner = new LocalLockStore({ host, permits: 1 });
+    const store: LockStore = {
+      claim: (claim, holder) => {
+        const ticket = inner.claim(claim, holder);
+        const release = (): boolean => {
+          if (claim.key === 'b') throw new Error('not connected');
+          return ticket.release() === true;
+        };
+        return { withdraw: () => ticket.withdraw(), renew: () => ticket.renew(), release };
+      },
+      waiting: (key) => inner.waiting(key),
+      keys: (only) => inner.keys(only),
+    };
+    const locks = createLocks({ host, store });
+    const failed: string[] = [];
+    locks.events.on('lock.release_failed', ({ key }) => failed.push(key));
+    const scope = createScope({ host });
+    for (const key of ['a', 'b', 'c']) await locks.as(scope).acquire(key);
+    expect((await host.runUntil(scope.close())).failures).toEqual([]);
+    await host.settle();
+    expect(failed).toEqual(['b']);
+    expect(locks.inspect().keys.map(({ key }) => key)).toEqual(['b']);
+    expect((await locks.acquire('c')).release()).toBe(true);
+  });
+
   it('that throws leaves nothing of the claim', async () => {
     const host = new SimulatedHost();
     const store = {
