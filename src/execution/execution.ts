@@ -146,8 +146,11 @@ export class RunningExecution implements Execution, AsyncIterator<ExecutionEvent
     const event = this.#queue.take();
     if (event !== undefined) {
       this.#owner.taken();
-      if (this.#queue.size === 0 && this.#outcome !== undefined) this.#conclude(this.#outcome);
-      return Promise.resolve({ done: false, value: event });
+      const taken = Promise.resolve<IteratorResult<ExecutionEvent>>({ done: false, value: event });
+      const outcome = this.#outcome;
+      // Not before the reader has it: whoever awaits both sees the output first.
+      if (this.#queue.size === 0 && outcome !== undefined) void taken.then(() => this.#conclude(outcome));
+      return taken;
     }
     if (this.#left || this.#complete) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve) => this.#readers.push(resolve));

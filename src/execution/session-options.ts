@@ -16,8 +16,13 @@ import {
 } from '../base/options.ts';
 import type { Awaitable } from '../kernel/logic.ts';
 import { SPEC_FIELDS, type SpecOptions } from '../kernel/spec.ts';
-import { CAPABILITIES, type CapabilityLevel, type CapabilityOptions } from './capability-policy.ts';
-import { FLOODS, type FloodLimits } from './flood-watch.ts';
+import {
+  CAPABILITIES,
+  type CapabilityLevel,
+  type CapabilityOptions,
+  resolveCapabilities,
+} from './capability-policy.ts';
+import { FLOODS, type FloodLimits, resolveFloods } from './flood-watch.ts';
 import type { OutputPolicy } from './output-queue.ts';
 import type { ResultStore } from './result-store.ts';
 import type { SessionKernel } from './session-kernel.ts';
@@ -137,7 +142,7 @@ export interface ExecutorOptions extends SharedSessionOptions, Pick<SpecOptions,
   /** Characters of a checkpoint that are kept; a larger one is dropped, and the one before with it. Default 8 MiB. */
   readonly checkpointBytes?: number;
   /** Replacements of one session within a period before it is given up. Default 10 in 60,000 ms. */
-  readonly replacements?: { readonly intensity: number; readonly periodMs: number };
+  readonly replacements?: { readonly intensity?: number; readonly periodMs?: number };
 }
 
 const strings = fits<Readonly<Record<string, string>>>(
@@ -217,7 +222,7 @@ const EXECUTOR_FIELDS = {
   pingTimeoutMs: ms(1),
   busyLivenessMs: ms(1),
   checkpointBytes: integer(0),
-  replacements: object<{ readonly intensity: number; readonly periodMs: number }>(),
+  replacements: object<{ readonly intensity?: number; readonly periodMs?: number }>(),
 };
 
 export const EXECUTOR_DEFAULTS = Object.freeze({
@@ -247,8 +252,12 @@ export const EXECUTOR_DEFAULTS = Object.freeze({
   replacements: Object.freeze({ intensity: 10, periodMs: 60_000 }),
 });
 
-export type ResolvedExecutor = ExecutorOptions &
-  Required<Pick<ExecutorOptions, keyof typeof EXECUTOR_DEFAULTS>>;
+export type ResolvedExecutor = Omit<ExecutorOptions, 'replacements'> &
+  Required<Pick<ExecutorOptions, Exclude<keyof typeof EXECUTOR_DEFAULTS, 'replacements'>>> & {
+    readonly replacements: { readonly intensity: number; readonly periodMs: number };
+  };
+
+const BUDGET_FIELDS = { intensity: integer(0), periodMs: ms(1) };
 
 const resolveLimits = (where: string, limits: SessionLimits | undefined): SessionLimits =>
   resolveOptions(`${where}.limits`, limits, LIMIT_FIELDS, {});
@@ -261,7 +270,11 @@ export const resolveExecutor = (where: string, options: ExecutorOptions): Resolv
   const resolved = resolveOptions(where, options, EXECUTOR_FIELDS, EXECUTOR_DEFAULTS);
   resolveLimits(where, resolved.limits);
   resolveOutput(where, resolved.output);
-  return resolved as ResolvedExecutor;
+  resolveFloods(`${where}.floods`, resolved.floods);
+  resolveCapabilities(`${where}.capabilities`, resolved.capabilities, '');
+  const { replacements } = EXECUTOR_DEFAULTS;
+  const budget = resolveOptions(`${where}.replacements`, resolved.replacements, BUDGET_FIELDS, replacements);
+  return { ...(resolved as ResolvedExecutor), replacements: budget };
 };
 
 const SESSION_FIELDS = {
@@ -302,6 +315,8 @@ export const resolveSession = (
     ...(floods === undefined ? {} : { floods }),
   };
   const resolved = resolveOptions(where, options, SESSION_FIELDS, defaults);
+  resolveFloods(`${where}.floods`, resolved.floods as SessionOptions['floods']);
+  resolveCapabilities(`${where}.capabilities`, resolved.capabilities as CapabilityLevel, '');
   return {
     ...(resolved as ResolvedSession),
     env: { ...executor.env, ...resolved.env },
