@@ -176,7 +176,9 @@ const main = async (args) => {
       `troupe, service under fire: seed ${options.seed}, ${options.seconds} s, ${workers} workers, ` +
         `${corpus.documents.length} documents of ${Math.round(corpus.bytes / 1_024)} KiB, service pid ${service.pid}`,
     );
-    screen.line(`explorer ${service.explorer}`);
+    // Its address opens it, commands included: what programs read and keep is no place for that.
+    if (options.json) console.error(`explorer ${service.explorer}`);
+    else screen.line(`explorer ${service.explorer}`);
     const outcome = await perform({ options, corpus, service, upstream, folder, screen, workers, signals });
     screen.stop();
     for (const line of summaryLines({ ...outcome, paint: screen.paint })) screen.line(line);

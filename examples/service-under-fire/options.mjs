@@ -13,7 +13,8 @@ checks that it lost nothing.
   --seed N              which attack, 0 to 2^32 - 1 (default: drawn)
   --worker node|python  workers of one language (default: mixed where there is python3)
   --input DIR           count the files of DIR (default: Markdown and licences in node_modules)
-  --json                print the result as one JSON object on the last line
+  --json                print the result as one JSON object on the last line;
+                        the explorer's address goes to stderr
   --keep                leave the service up after the run, until Ctrl-C
   --help                this text
 

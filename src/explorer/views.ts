@@ -255,11 +255,11 @@ export const poolView = (ground: Ground, standing: Standing): PoolView | undefin
 /** Lines of a stack in a frame that comes anew with every step: where it was thrown, not all of how one came there. */
 const STACK_LINES = 5;
 
-/** An error for a frame: the head of its stack, and of its causes the words alone. */
-const briefly = ({ stack, cause, ...error }: ErrorShown, isCause = false): ErrorShown => ({
+/** An error for a frame: the head of its stack, and of each of its causes. */
+const briefly = ({ stack, cause, ...error }: ErrorShown): ErrorShown => ({
   ...error,
-  ...(stack === undefined || isCause ? {} : { stack: stack.split('\n', STACK_LINES).join('\n') }),
-  ...(cause === undefined ? {} : { cause: briefly(cause, true) }),
+  ...(stack === undefined ? {} : { stack: stack.split('\n', STACK_LINES).join('\n') }),
+  ...(cause === undefined ? {} : { cause: briefly(cause) }),
 });
 
 const entryOf = (ground: Ground, path: string, status: RecoveryStatus): RecoveryEntry => {

@@ -7,6 +7,7 @@ import {
   createSystem,
   inProcess,
   pool,
+  recovery,
   type System,
   supervisor,
 } from '../../src/index.ts';
@@ -108,6 +109,29 @@ it('each step of a pool and of its workers is told as their charts took it', asy
     ['ready healthy -close.wanted-> terminating healthy', 1],
     ['terminating healthy -port.ended-> terminated over', 2],
   ]);
+});
+
+it('a recovery is shown with the heads of its stacks, however deep its error came from', async () => {
+  const host = new SimulatedHost();
+  const system = createSystem({ host });
+  const mending = recovery('mending');
+  const starting = system.start(supervisor('shop', { children: [mending] }));
+  await host.advance(0);
+  await starting;
+  const source = watched(system);
+  const deep = (depth: number): Error =>
+    depth === 0 ? new Error('no', { cause: new Error('why') }) : deep(depth - 1);
+  const ended = system.get(mending).report(deep(100), { subject: 'shop/prices' }).done;
+  await host.advance(60_000);
+  expect((await ended).outcome).toBe('gave_up');
+  const error = source.recoveries()[0]?.recent[0]?.error;
+  const stacks: string[] = [];
+  for (let one = error; one !== undefined; one = one.cause)
+    if (one.stack !== undefined) stacks.push(one.stack);
+  expect(stacks.join('\n')).toContain('Error: why');
+  expect(Math.max(...stacks.map((stack) => stack.split('\n').length))).toBe(5);
+  void system.shutdown();
+  await host.advance(10_000);
 });
 
 it('each step of an application is told as its chart took it', async () => {
