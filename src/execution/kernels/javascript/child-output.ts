@@ -11,7 +11,8 @@ import type { Stream } from './output.ts';
 
 type Print = (stream: Stream, data: string | Uint8Array) => void;
 interface SpawnOptions {
-  stdio?: unknown;
+  readonly stdio?: unknown;
+  readonly shell?: unknown;
 }
 
 const STREAMS: readonly (Stream | undefined)[] = [undefined, 'stdout', 'stderr'];
@@ -77,22 +78,32 @@ const captureSpawn = (print: Print): void => {
 
 const captureSync = (print: Print): void => {
   const module = childProcess as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const spawnSync = module['spawnSync'] as (...given: unknown[]) => SpawnSyncReturns<Buffer>;
   for (const name of ['spawnSync', 'execFileSync', 'execSync']) {
     const original = module[name] as (...given: unknown[]) => unknown;
     const captured = (...given: unknown[]): unknown => {
-      const at = given.findIndex((each, i) => i > 0 && isOptions(each));
-      const options = (at === -1 ? {} : given[at]) as SpawnOptions;
+      const options = (given.find((each, i) => i > 0 && isOptions(each)) ?? {}) as SpawnOptions;
       const redirected = redirect(options.stdio, 'pipe');
       if (redirected === undefined) return original(...given);
-      const replaced = { ...options, stdio: redirected.stdio };
-      const changed = at === -1 ? [...given, replaced] : given.map((each, i) => (i === at ? replaced : each));
-      return name === 'spawnSync'
-        ? printSpawned(original(...changed) as SpawnSyncReturns<Buffer>, redirected, print)
-        : printExecuted(() => original(...changed), redirected, print);
+      const shell = name === 'execSync' ? { shell: options.shell ?? true } : {};
+      const changed = { ...options, ...shell, stdio: redirected.stdio };
+      const args = Array.isArray(given[1]) ? given[1] : [];
+      const done = printSpawned(spawnSync(given[0], args, changed), redirected, print);
+      if (name === 'spawnSync') return done;
+      mustSucceed(done, [String(given[0]), ...args.map(String)].join(' '));
+      return done.stdout;
     };
     Object.defineProperty(captured, 'name', { value: name, configurable: true });
     module[name] = captured;
   }
+};
+
+/** As `execSync` has it: what failed is thrown, with all that is known of it. */
+const mustSucceed = (done: SpawnSyncReturns<Buffer | string>, command: string): void => {
+  if (done.error !== undefined) throw Object.assign(done.error, done);
+  if (done.status === 0) return;
+  const said = done.stderr === null || done.stderr === undefined ? '' : `\n${String(done.stderr)}`;
+  throw Object.assign(new Error(`Command failed: ${command}${said}`), done);
 };
 
 const isOptions = (value: unknown): boolean =>
@@ -112,19 +123,4 @@ const printSpawned = (
     if (name !== undefined) told[name] = null;
   }
   return done;
-};
-
-/** What succeeds gives its standard output; what fails says all it printed in the error. */
-const printExecuted = (act: () => unknown, redirected: Redirected, print: Print): unknown => {
-  const prints = redirected.printed.find(([position]) => position === 1);
-  try {
-    const output = act() as string | Uint8Array | null;
-    if (prints === undefined) return output;
-    if (output !== null && output.length > 0) print(prints[1], output);
-    return null;
-  } catch (error) {
-    if (Array.isArray((error as { output?: unknown }).output))
-      printSpawned(error as SpawnSyncReturns<Buffer>, redirected, print);
-    throw error;
-  }
 };

@@ -35,6 +35,7 @@ const NativePromise = Promise;
 const resolved = Promise.resolve.bind(Promise);
 const { then } = Promise.prototype;
 const { apply } = Reflect;
+const ignore = (): void => {};
 
 export interface ExecutionOptions {
   readonly job: number;
@@ -140,6 +141,13 @@ export class Execution {
         }
         yield value;
       }
+    } catch (error) {
+      // What it waits for may never come: its clean-up is begun and not waited for.
+      if (error instanceof Cancelled) {
+        complete = true;
+        apply(then, resolved(iterator.return?.()), [ignore, ignore]);
+      }
+      throw error;
     } finally {
       if (!complete) await iterator.return?.();
     }
@@ -172,11 +180,6 @@ export class Execution {
     this.#asked = false;
     this.#stop ??= new Cancelled('the execution was stopped');
     throw this.#stop;
-  }
-
-  /** Whether this is the error by which it was told to stop. */
-  isStop(error: unknown): boolean {
-    return error instanceof ExitSignal || error instanceof Cancelled;
   }
 
   end(outcome: Outcome): void {

@@ -21,7 +21,8 @@ export interface Listed {
 /** Characters of a representation in a list. */
 const LISTED_REPR = 200;
 
-const { getOwnPropertyDescriptor, getOwnPropertyNames, hasOwn, is } = Object;
+const { getOwnPropertyDescriptor, getOwnPropertyNames, hasOwn, is, keys } = Object;
+const isEnumerable = Object.prototype.propertyIsEnumerable;
 
 export class Namespace {
   readonly #global: Record<string, unknown>;
@@ -30,7 +31,7 @@ export class Namespace {
   /** Of those, what the user has given another value by name. */
   readonly #overridden = new Set<string>();
   /** The values when it was last looked at. */
-  #seen = new Map<string, unknown>();
+  readonly #seen = new Map<string, unknown>();
 
   constructor(target: object) {
     this.#global = target as Record<string, unknown>;
@@ -46,9 +47,13 @@ export class Namespace {
   }
 
   names(): string[] {
-    return getOwnPropertyNames(this.#global).filter(
-      (name) => !this.#builtIn.has(name) || this.#overridden.has(name),
-    );
+    const names: string[] = [];
+    for (const name of keys(this.#global))
+      if (!this.#builtIn.has(name) || this.#overridden.has(name)) names.push(name);
+    // What the user has hidden, or declared over what Node hides.
+    for (const name of this.#overridden)
+      if (hasOwn(this.#global, name) && !isEnumerable.call(this.#global, name)) names.push(name);
+    return names;
   }
 
   get size(): number {
@@ -79,12 +84,22 @@ export class Namespace {
 
   /** The names whose value is another one than at the last look; deleted ones too. */
   changed(): string[] {
-    const now = new Map(this.names().map((name) => [name, this.get(name)]));
+    const seen = this.#seen;
+    const names = this.names();
     const changed: string[] = [];
-    for (const [name, value] of now)
-      if (!this.#seen.has(name) || !is(this.#seen.get(name), value)) changed.push(name);
-    for (const name of this.#seen.keys()) if (!now.has(name)) changed.push(name);
-    this.#seen = now;
+    for (const name of names) {
+      const value = this.get(name);
+      if (seen.has(name) && is(seen.get(name), value)) continue;
+      changed.push(name);
+      seen.set(name, value);
+    }
+    if (seen.size === names.length) return changed;
+    const there = new Set(names);
+    for (const name of seen.keys()) {
+      if (there.has(name)) continue;
+      changed.push(name);
+      seen.delete(name);
+    }
     return changed;
   }
 

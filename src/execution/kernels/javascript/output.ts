@@ -22,9 +22,9 @@ const CHUNK_BYTES = 65_536;
 const CHUNK_CHARACTERS = 21_845;
 /** Chunks kept between executions. */
 const KEPT_CHUNKS = 1_024;
-/** Prints that go out as they come, within {@link BURST_MS}; what is printed faster is gathered. */
+/** Prints that go out as they come; what is printed faster than these come back is gathered. */
 const BURST_PRINTS = 64;
-const BURST_MS = 50;
+const PRINTS_PER_MS = 0.2;
 
 /** Captured before user code can change them. */
 const { now } = Date;
@@ -53,7 +53,7 @@ export class Output {
   readonly #halves: Record<Stream, string> = { stdout: '', stderr: '' };
   #kept: Chunk[] = [];
   #dropped = 0;
-  #burst = 0;
+  #burst = BURST_PRINTS;
   #burstAt = 0;
   #scheduled = false;
 
@@ -167,12 +167,12 @@ export class Output {
   #mayGoOut(text: string): boolean {
     if (this.#text.length >= CHUNK_BYTES) return true;
     const at = now();
-    if (at - this.#burstAt >= BURST_MS || at < this.#burstAt) {
-      this.#burstAt = at;
-      this.#burst = 0;
-    }
-    this.#burst += 1;
-    return this.#burst <= BURST_PRINTS || (text.endsWith('\r') && this.#burst <= 4 * BURST_PRINTS);
+    const back = Math.max(0, at - this.#burstAt) * PRINTS_PER_MS;
+    this.#burstAt = at;
+    this.#burst = Math.min(BURST_PRINTS, this.#burst + back);
+    if (this.#burst < 1 && !text.endsWith('\r')) return false;
+    this.#burst -= 1;
+    return this.#burst >= -BURST_PRINTS;
   }
 
   #flushLater(): void {

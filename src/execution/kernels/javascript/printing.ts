@@ -37,7 +37,8 @@ export const installPrinting = ({ output, requests, wire }: PrintingOptions): Pr
   redefine(process, 'stdout', stdout);
   redefine(process, 'stderr', stderr);
   redefine(process, 'stdin', inputStream(requests));
-  const console = new Console({ stdout, stderr });
+  // Who prints may be told to stop while it waits: a console that swallows errors would swallow that.
+  const console = new Console({ stdout, stderr, ignoreErrors: false });
   redefine(globalThis, 'console', console);
   guardDescriptors({ print, requests, wire });
   return { print, console };

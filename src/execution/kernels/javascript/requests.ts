@@ -62,7 +62,7 @@ export class Requests {
       try {
         gate.waitUntil(() => {
           takeMessages();
-          if (answer === undefined) stopIfAsked();
+          stopIfAsked();
           return answer !== undefined;
         });
       } catch (error) {

@@ -4,7 +4,7 @@
  * Invariants: one execution at a time; all output of one goes before its answer, and each job is answered once; the namespace, its
  * names and the user's background work live until the process ends. Reading, pings and the breaking in are the wire thread's.
  */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { installCapabilities, type Policy } from './capabilities.ts';
@@ -210,7 +210,7 @@ export class Session {
     if (load(cells, CELL.credit) <= 0) throw new Refused('Invalid', 'execute must be asked as a stream');
     const isScript = args['kind'] === 'script';
     const named = typeof filename === 'string' && filename !== '';
-    const file = named ? resolve(filename) : join(process.cwd(), 'session');
+    const file = named ? resolve(filename) : `${process.cwd()}/session`;
     const startedAt = clock();
     if (!isScript) this.#history.typed(code);
     add(cells, CELL.executions, 1);
@@ -282,9 +282,9 @@ export class Session {
 
   #result({ execution, code, program, startedAt, isScript }: Current): Record<string, unknown> {
     const { hasValue, value } = execution.outcomeValue;
-    const shown = hasValue && value !== undefined;
+    const shown = hasValue && value !== undefined && !isScript;
     const repr = shown ? this.#gate.outside(() => reprOf(value)) : '';
-    const index = shown && !isScript ? this.#history.resulted(code, value, repr) : undefined;
+    const index = shown ? this.#history.resulted(code, value, repr) : undefined;
     const exitCode = isScript ? (execution.exitCode ?? Number(process.exitCode ?? 0)) : undefined;
     if (exitCode !== undefined) this.#history.exitCode = exitCode;
     return {
