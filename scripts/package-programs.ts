@@ -75,10 +75,22 @@ console.log(app.drawTree().split('\\n')[0]?.trim());
 await app.stop();
 `;
 
+const execution = `import { createSystem } from 'troupe';
+import { codeExecutor } from 'troupe/execution';
+
+const system = createSystem();
+const executor = await system.start(codeExecutor('code'));
+const session = await executor.session({ language: 'javascript' });
+const { value } = await session.execute('[1, 2, 3].map((n) => n * 2)').result;
+console.log('executed', JSON.stringify(value));
+await system.shutdown();
+`;
+
 /** By the name under which the package exports it. */
 export const PROGRAMS: Readonly<Record<string, Program>> = {
   '.': { source: main, prints: '2 3 HI' },
   './worker': { source: worker, prints: undefined },
+  './execution': { source: execution, prints: 'executed [2,4,6]' },
   './resilience': { source: resilience, prints: '42 1' },
   './pino': { source: pino, prints: 'logged 1' },
   './testing': { source: testing, prints: 'done 60000' },
