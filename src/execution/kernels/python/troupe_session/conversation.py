@@ -59,6 +59,8 @@ class Conversation:
             question = self._put("input", {"prompt": prompt, "secret": secret})
             settled = self._await(question, None)
         if not settled:
+            # That is how the code is told to stop: once, so that its `finally` is not broken into.
+            self._interruption.spare()
             raise EOFError("the execution was cancelled or is over: nobody answers")
         if question.value is None:
             raise EOFError("EOF when reading a line")

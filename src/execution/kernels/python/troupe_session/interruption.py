@@ -116,12 +116,11 @@ class Interruption:
         if self.runs_task_of(job) and self.take(job):
             raise ExecutionCancelled(job.reason)
 
-    def is_pending(self):
-        """The same question without the exception: whether whoever asks was told to stop."""
+    def spare(self):
+        """Instead: the code that waited is told in another way."""
         job = self.current
-        if job is None or job.wanted is None or threading.get_ident() != self.main:
-            return False
-        return self.runs_task_of(job)
+        if job is not None and threading.get_ident() == self.main and self.runs_task_of(job):
+            self.take(job)
 
     def _on_signal(self, _number, frame):
         job = self.current

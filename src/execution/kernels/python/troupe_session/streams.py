@@ -153,8 +153,7 @@ class Capture:
 
     def printed(self, stream, text, flush, check):
         """Text of a Python stream: behind whatever has been written to the descriptors before it."""
-        if self._poll.poll(0):
-            self.drain()
+        self.drain()
         if text:
             self._output.write(stream, text, flush, check)
         else:
@@ -162,7 +161,7 @@ class Capture:
 
     def drain(self):
         """Takes what the pipes hold now."""
-        if not self._poll.poll(0):
+        if not _asked(self._poll):
             return
         with self._reading:
             for pipe, descriptor in self._pipes.items():
@@ -173,7 +172,7 @@ class Capture:
         """All that has been written so far is with the output, save what C's own buffers hold; descriptors are as they were."""
         if "ctypes" in sys.modules:  # Only then can user code have reached C's buffers.
             _flush_c()
-        found = self._health.poll(0)
+        found = _asked(self._health)
         if not found:
             return
         self.drain()
@@ -216,6 +215,14 @@ class Capture:
         """A forked child has no thread to send anything: it writes to the pipes, and we read them here."""
         sys.stdout = sys.__stdout__ = _plain(1)
         sys.stderr = sys.__stderr__ = _plain(2)
+
+
+def _asked(poll):
+    """What a poll finds now. It takes one question at a time: where another thread is asking it, the pipes are looked into."""
+    try:
+        return poll.poll(0)
+    except RuntimeError:
+        return ((-1, select.POLLIN),)
 
 
 def _plain(descriptor):
