@@ -1,4 +1,4 @@
-/** The guides of what runs between actors: their code compiles, runs and prints, and the errors that they name exist. */
+/** The guides of what runs between actors, and of sessions: their code compiles, runs and prints, and the errors that they name exist. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { ERRORS } from '../../src/base/errors.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const PAGES = ['locks.md', 'scopes.md', 'events.md'];
+const PAGES = ['locks.md', 'scopes.md', 'events.md', 'sessions.md'];
 const read = (name: string): string => readFileSync(`${root}docs/guides/${name}`, 'utf8');
 
 const blocks = PAGES.flatMap((page) =>
@@ -26,7 +26,11 @@ describe('the code of the guides', () => {
     const options: ts.CompilerOptions = {
       ...ts.convertCompilerOptionsFromJson(config.compilerOptions, root).options,
       noUnusedLocals: false,
-      paths: { troupe: [`${root}src/index.ts`] },
+      paths: {
+        troupe: [`${root}src/index.ts`],
+        'troupe/execution': [`${root}src/execution/index.ts`],
+        'troupe/testing': [`${root}src/testing/index.ts`],
+      },
     };
     const sources = new Map(blocks.map(({ name, code }) => [name, code]));
     const host = ts.createCompilerHost(options);

@@ -18,6 +18,10 @@ import { LOCKS_DEFAULTS } from '../../src/coordination/lock-options.ts';
 import { OPERATION_DEFAULTS } from '../../src/coordination/operation.ts';
 import { SCOPE_DEFAULTS } from '../../src/coordination/scope.ts';
 import { WEB_SOCKET_DEFAULTS } from '../../src/coordination/web-socket.ts';
+import { CAPABILITY_DEFAULTS } from '../../src/execution/capability-policy.ts';
+import { FLOOD_DEFAULTS } from '../../src/execution/flood-watch.ts';
+import { RESULT_DIRECTORY_DEFAULTS } from '../../src/execution/result-store.ts';
+import { EXECUTOR_DEFAULTS, OUTPUT_DEFAULTS } from '../../src/execution/session-options.ts';
 import { EXPLORER_DEFAULTS } from '../../src/explorer/explorer.ts';
 import { LIMITS as EXPLORER_LIMITS } from '../../src/explorer/protocol.ts';
 import { FACTS_KEPT } from '../../src/kernel/flight-recorder.ts';
@@ -254,6 +258,40 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'dead letters `maxBytes`': DEAD_LETTERS_DEFAULTS.maxBytes,
   'dead letters `overflow`': DEAD_LETTERS_DEFAULTS.overflow,
   'dead letters `maxAgeMs`': DEAD_LETTERS_DEFAULTS.maxAgeMs,
+  'executor `capabilities`': EXECUTOR_DEFAULTS.capabilities,
+  'executor `checkpoint`': EXECUTOR_DEFAULTS.checkpoint,
+  'executor `historyLimit`': EXECUTOR_DEFAULTS.historyLimit,
+  'executor `maxSessions`': EXECUTOR_DEFAULTS.maxSessions,
+  'executor `readyTimeoutMs`': EXECUTOR_DEFAULTS.readyTimeoutMs,
+  'executor `executeTimeoutMs`': EXECUTOR_DEFAULTS.executeTimeoutMs,
+  'executor `operationTimeoutMs`': EXECUTOR_DEFAULTS.operationTimeoutMs,
+  'executor `inputTimeoutMs`': EXECUTOR_DEFAULTS.inputTimeoutMs,
+  'executor `requestTimeoutMs`': EXECUTOR_DEFAULTS.requestTimeoutMs,
+  'executor `cancelGraceMs`': EXECUTOR_DEFAULTS.cancelGraceMs,
+  'executor `interruptGraceMs`': EXECUTOR_DEFAULTS.interruptGraceMs,
+  'executor `closeGraceMs`': EXECUTOR_DEFAULTS.closeGraceMs,
+  'executor `pingEveryMs`': EXECUTOR_DEFAULTS.pingEveryMs,
+  'executor `pingTimeoutMs`': EXECUTOR_DEFAULTS.pingTimeoutMs,
+  'executor `busyLivenessMs`': EXECUTOR_DEFAULTS.busyLivenessMs,
+  'executor `checkpointBytes`': EXECUTOR_DEFAULTS.checkpointBytes,
+  'executor `replacements.intensity`': EXECUTOR_DEFAULTS.replacements.intensity,
+  'executor `replacements.periodMs`': EXECUTOR_DEFAULTS.replacements.periodMs,
+  'session `output.policy`': OUTPUT_DEFAULTS.policy,
+  'session `output.limit`': OUTPUT_DEFAULTS.limit,
+  'session `output.maxBytes`': OUTPUT_DEFAULTS.maxBytes,
+  'session `output.drainMs`': OUTPUT_DEFAULTS.drainMs,
+  'session `floods.linesPerSecond`': FLOOD_DEFAULTS.linesPerSecond,
+  'session `floods.lines`': FLOOD_DEFAULTS.lines,
+  'session `floods.identicalLines`': FLOOD_DEFAULTS.identicalLines,
+  'session `floods.burstBytes`': FLOOD_DEFAULTS.burstBytes,
+  'session `floods.burstLines`': FLOOD_DEFAULTS.burstLines,
+  'session `floods.burstMs`': FLOOD_DEFAULTS.burstMs,
+  'session `floods.throttledMs`': FLOOD_DEFAULTS.throttledMs,
+  'capabilities `readMaxBytes`': CAPABILITY_DEFAULTS.readMaxBytes,
+  'capabilities `readTimeoutMs`': CAPABILITY_DEFAULTS.readTimeoutMs,
+  'capabilities `fetchTimeoutMs`': CAPABILITY_DEFAULTS.fetchTimeoutMs,
+  'results `maxBytes`': RESULT_DIRECTORY_DEFAULTS.maxBytes,
+  'results `maxAgeMs`': RESULT_DIRECTORY_DEFAULTS.maxAgeMs,
   'application `deadlineMs`': APPLICATION_DEFAULTS.deadlineMs,
   'application `drainDelayMs`': APPLICATION_DEFAULTS.drainDelayMs,
   'an `open` that was broken off is awaited, ms': LATE_OPEN_MS,

@@ -89,6 +89,10 @@ const PROMISES: Readonly<Record<string, readonly RegExp[]>> = {
     /^booked 1\nbooked 2\nbooked 3\norder\.\*,order\.paid · the one that hung is gone\nkept: 3\n/,
     /sent 1\nsent 2\nsent 3\nreplayed: 3\n$/,
   ],
+  '70-session.mjs': [
+    /^= 6\nhello Ada\n! ERR_EXECUTION_FAILED total\.toUppercase is not a function\n/,
+    /! ERR_EXECUTION_TIMEOUT \n= 6\n! ERR_WORKER_EXITED \n= \[ 'Ada', 6 \]\nprocesses: 2\n$/,
+  ],
   '32-pool.mjs': [
     /grown to 4 workers; the urgent one was early: true/,
     /ann has visited the same worker 4 times/,
