@@ -79,6 +79,8 @@ export class Line {
   #retry: Timer | undefined;
   #silence: Timer | undefined;
   #closed = false;
+  #wanted: Watch | undefined;
+  #isTelling = false;
 
   constructor(options: LineOptions) {
     this.#options = options;
@@ -100,6 +102,19 @@ export class Line {
 
   /** Changes what the stream shows; where there is none yet, it will be asked for what it is to show. */
   async watch(watch: Watch): Promise<void> {
+    this.#wanted = { ...this.#wanted, ...watch };
+    // One after the other: two on the way at once could arrive in either order, and the older one would stay.
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    while (this.#wanted !== undefined) {
+      const next = this.#wanted;
+      this.#wanted = undefined;
+      await this.#tell(next);
+    }
+    this.#isTelling = false;
+  }
+
+  async #tell(watch: Watch): Promise<void> {
     const { target } = this.#options;
     const stream = this.#stream;
     if (stream === undefined || this.#closed) return;
