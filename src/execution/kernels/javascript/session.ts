@@ -88,14 +88,18 @@ export class Session {
       isExecuting: () => this.#current !== undefined,
     });
     this.#printing = installPrinting({ output: this.#output, requests: this.#requests, wire });
-    bell.on('message', () => this.#gate.inside(() => this.#takeMessages()));
+    bell.on('message', (message: ToMain | 0) =>
+      this.#gate.inside(() => {
+        // What it brings was said before whatever has been laid down since: that has a ring of its own.
+        if (message !== 0) this.#take(message);
+        this.#takeMessages();
+      }),
+    );
     process.setUncaughtExceptionCaptureCallback((error) => this.#uncaught(error));
     process.on('beforeExit', () => this.#drained());
   }
 
   #takeMessages(): void {
-    const { cells } = this.#gate;
-    store(cells, CELL.bell, 0);
     for (let next = receiveMessageOnPort(this.#jobs); next; next = receiveMessageOnPort(this.#jobs)) {
       this.#take(next.message as ToMain);
     }

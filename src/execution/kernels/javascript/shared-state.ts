@@ -26,8 +26,6 @@ export const CELL = {
   input: 7,
   /** Counts reasons to wake for a main thread that waits inside the kernel. */
   wake: 8,
-  /** 1 while a ring of the bell is under way. */
-  bell: 9,
   names: 10,
   tasks: 11,
   executions: 12,

@@ -148,7 +148,8 @@ export class WireThread {
       this.#writer.send({ kind: 'error', id, type: 'Busy', message, traceback: '' });
     } else {
       if (name === 'execute') this.#begin(job);
-      this.#post({ kind: 'job', id, name, args });
+      // Nothing can be terminated before this job runs, so it may go by the event itself, which is the shorter way.
+      this.#bell.postMessage({ kind: 'job', id, name, args } satisfies ToMain);
     }
   }
 
@@ -185,7 +186,6 @@ export class WireThread {
   }
 
   #ring(): void {
-    store(this.#cells, CELL.bell, 1);
     this.#bell.postMessage(0);
   }
 
