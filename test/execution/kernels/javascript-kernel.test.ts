@@ -183,6 +183,20 @@ describe('a JavaScript session', () => {
     expect(all.indexOf('Error: behind')).toBeLessThan(all.indexOf('in front'));
   });
 
+  it('keeps a bounded part of what is printed while nothing is executed, and tells what it dropped', async () => {
+    const fresh = await start();
+    const noise =
+      'setImmediate(() => { for (let i = 0; i < 2000; i++) i % 2 ? console.log(i) : console.error(i) })';
+    await fresh.run(noise);
+    const job = fresh.begin('1');
+    await fresh.worker.answer(job);
+    const chunks = fresh.chunks(job, 'output');
+    expect(chunks).toHaveLength(1_024);
+    expect(chunks[0]?.dropped).toBe(2_000 - 1_024);
+    expect(chunks.at(-1)?.text).toBe('1999\n');
+    expect(await fresh.job('stats')).toMatchObject({ droppedChunks: 2_000 - 1_024 });
+  });
+
   it('keeps the order of both streams, and everything before the answer', async () => {
     const job = kernel.begin(
       'for (let i = 0; i < 300; i++) i % 3 ? console.log(i) : console.error(i); "done"',
@@ -345,7 +359,9 @@ describe('a JavaScript session', () => {
     expect(await other.run('[m, big]')).toMatchObject({
       repr: '[ Map(1) { { a: 1 } => 1970-01-01T00:00:00.005Z }, 7n ]',
     });
-    expect(await other.job('restore', { format: 'pickle', data: {} })).toMatchObject({ type: 'Invalid' });
+    expect(await other.job('restore', { format: 'pickle', data: {} })).toMatchObject({
+      type: 'InvalidArguments',
+    });
   });
 
   it('looks programs up before it parses them, and keeps a hundred', async () => {

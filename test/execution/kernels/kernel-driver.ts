@@ -8,7 +8,7 @@ export interface Chunk {
   readonly at: number;
   readonly stream?: string;
   readonly text?: string;
-  readonly request?: number;
+  readonly request?: string;
   readonly [field: string]: unknown;
 }
 

@@ -26,14 +26,14 @@ export const doWithNames = (args: Arguments, options: NameJobOptions): unknown =
       return valuesOf(names ?? namespace.names(), options);
     case 'merge':
       if (!STRATEGIES.includes(strategy))
-        throw new Refused('Invalid', `there is no strategy ${String(strategy)}`);
+        throw new Refused('InvalidArguments', `there is no strategy ${String(strategy)}`);
       return { changed: namespace.merge(values as Arguments, strategy as Strategy) };
     case 'delete':
       return { changed: namespace.delete(names ?? []) };
     case 'clear':
       return { changed: namespace.clear() };
     default:
-      throw new Refused('Invalid', `a namespace has no action ${String(action)}`);
+      throw new Refused('InvalidArguments', `a namespace has no action ${String(action)}`);
   }
 };
 

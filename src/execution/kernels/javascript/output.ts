@@ -6,7 +6,7 @@
  * kept, of which the oldest are dropped and counted. It judges no floods: that is the service's.
  */
 import type { FrameWriter } from './frame-writer.ts';
-import { CELL, type Gate, load, takeCredit } from './shared-state.ts';
+import { add, CELL, type Gate, load, takeCredit } from './shared-state.ts';
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -68,17 +68,11 @@ export class Output {
     this.flush();
     this.#job = job;
     this.#hurried = false;
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    if (dropped > 0)
-      this.emit({
-        kind: 'output',
-        at: now(),
-        stream: 'stderr',
-        text: `[${dropped} chunks of output were dropped]\n`,
-      });
     const kept = this.#kept;
     this.#kept = [];
+    const [first] = kept;
+    if (first !== undefined && this.#dropped > 0) kept[0] = { ...first, dropped: this.#dropped };
+    this.#dropped = 0;
     for (const chunk of kept) this.emit(chunk);
   }
 
@@ -130,6 +124,7 @@ export class Output {
       if (this.#kept.length > KEPT_CHUNKS) {
         this.#kept.shift();
         this.#dropped += 1;
+        add(this.#gate.cells, CELL.dropped, 1);
       }
       return;
     }

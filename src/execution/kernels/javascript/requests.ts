@@ -82,7 +82,7 @@ export class Requests {
       this.#input = { request, settle };
       store(gate.cells, CELL.input, request);
       try {
-        output.tell({ kind: 'input', request, prompt, secret });
+        output.tell({ kind: 'input', request: String(request), prompt, secret });
       } catch (error) {
         this.#forgetInput();
         throw error;
@@ -107,7 +107,7 @@ export class Requests {
         if (!openRequest(gate.cells, request)) throw new Error('too many requests are open');
         this.#open.set(request, { resolve, reject });
         try {
-          output.tell({ kind: 'request', request, capability, args: args ?? null });
+          output.tell({ kind: 'request', request: String(request), capability, args: args ?? null });
         } catch (error) {
           claimRequest(gate.cells, request);
           this.#open.delete(request);

@@ -160,21 +160,21 @@ export class Session {
       case 'restore':
         if (args['format'] !== CHECKPOINT_FORMAT)
           throw new Refused(
-            'Invalid',
+            'InvalidArguments',
             `a checkpoint of the format ${String(args['format'])} is not known here`,
           );
         return this.#counted(restoreCheckpoint(this.#namespace, (args['data'] ?? {}) as Arguments));
       default:
-        throw new Refused('Invalid', `there is no job ${name}`);
+        throw new Refused('UnknownHandler', `there is no job ${name}`);
     }
   }
 
   #mustBeOpen(): void {
-    if (!this.#opened) throw new Refused('Invalid', 'the session has not been opened');
+    if (!this.#opened) throw new Refused('NotOpen', 'the session has not been opened');
   }
 
   #open(args: Arguments): unknown {
-    if (this.#opened) throw new Refused('Invalid', 'the session is open already');
+    if (this.#opened) throw new Refused('AlreadyOpen', 'the session is open already');
     this.#opened = true;
     this.#history = new History(numberIn(args, 'historyLimit') ?? HISTORY_LIMIT);
     const mainFile = args['mainFile'];
@@ -209,9 +209,10 @@ export class Session {
   #execute(id: number, args: Arguments): void {
     this.#mustBeOpen();
     const { code, filename } = args;
-    if (typeof code !== 'string') throw new Refused('Invalid', 'code must be a string');
+    if (typeof code !== 'string') throw new Refused('InvalidArguments', 'code must be a string');
     const { cells } = this.#gate;
-    if (load(cells, CELL.credit) <= 0) throw new Refused('Invalid', 'execute must be asked as a stream');
+    if (load(cells, CELL.credit) <= 0)
+      throw new Refused('InvalidArguments', 'execute must be asked as a stream');
     const isScript = args['kind'] === 'script';
     const named = typeof filename === 'string' && filename !== '';
     const file = named ? resolve(filename) : `${process.cwd()}/session`;

@@ -32,6 +32,7 @@ export const CELL = {
   hits: 13,
   misses: 14,
   cached: 15,
+  dropped: 9,
 } as const;
 
 /** How much is to be stopped. */

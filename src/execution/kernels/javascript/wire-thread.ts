@@ -148,7 +148,7 @@ export class WireThread {
       this.#writer.send({ kind: 'error', id, type: 'Busy', message, traceback: '' });
     } else {
       if (name === 'execute') this.#begin(job);
-      // Nothing can be terminated before this job runs, so it may go by the event itself, which is the shorter way.
+      // Nothing is terminated before this job runs: it may go by the event itself, the shorter way.
       this.#bell.postMessage({ kind: 'job', id, name, args } satisfies ToMain);
     }
   }
@@ -174,6 +174,7 @@ export class WireThread {
       executions: of(CELL.executions),
       residentBytes: process.memoryUsage.rss(),
       cpuMs: (user + system) / 1_000,
+      droppedChunks: of(CELL.dropped),
       cache: { hits: of(CELL.hits), misses: of(CELL.misses), size: of(CELL.cached) },
     });
   }
