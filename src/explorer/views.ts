@@ -263,10 +263,13 @@ const briefly = ({ stack, cause, ...error }: ErrorShown): ErrorShown => ({
 });
 
 const entryOf = (ground: Ground, path: string, status: RecoveryStatus): RecoveryEntry => {
-  const startedAt = Math.round(ground.system.host.wall() - status.ageMs);
-  const steps = ground
-    .factsOf(path)
-    .filter(({ type, data }) => type === 'recovery.step_done' && data['recovery'] === status.recovery)
+  const own = ground.factsOf(path).filter(({ data }) => data['recovery'] === status.recovery);
+  const began = own.find(({ type }) => type === 'recovery.started');
+  const ended = own.find(({ type }) => type === 'recovery.ended');
+  // The age of one that has ended stands still: it says nothing of when that was.
+  const startedAt = began?.at ?? Math.round((ended?.at ?? ground.system.host.wall()) - status.ageMs);
+  const steps = own
+    .filter(({ type }) => type === 'recovery.step_done')
     .map(({ at, data }) => ({ name: String(data['step']), outcome: String(data['outcome']), at }));
   const running = status.step === undefined ? [] : [{ name: status.step, outcome: 'running', at: startedAt }];
   const ends = status.outcome !== undefined;
@@ -278,6 +281,7 @@ const entryOf = (ground: Ground, path: string, status: RecoveryStatus): Recovery
     severity: status.severity,
     remedy: status.remedy,
     startedAt,
+    ...(ended === undefined ? {} : { endedAt: ended.at }),
     ...(ends ? { outcome: status.outcome } : {}),
     steps: [...steps, ...running],
     ...(ends || !Number.isFinite(status.remainingMs)

@@ -121,10 +121,14 @@ it('a recovery is shown with the heads of its stacks, however deep its error cam
   const source = watched(system);
   const deep = (depth: number): Error =>
     depth === 0 ? new Error('no', { cause: new Error('why') }) : deep(depth - 1);
+  const reportedAt = host.wall();
   const ended = system.get(mending).report(deep(100), { subject: 'shop/prices' }).done;
   await host.advance(60_000);
   expect((await ended).outcome).toBe('gave_up');
-  const error = source.recoveries()[0]?.recent[0]?.error;
+  const entry = source.recoveries()[0]?.recent[0];
+  expect(entry?.startedAt).toBe(reportedAt);
+  expect(entry?.endedAt).toBeLessThan(host.wall());
+  const error = entry?.error;
   const stacks: string[] = [];
   for (let one = error; one !== undefined; one = one.cause)
     if (one.stack !== undefined) stacks.push(one.stack);
