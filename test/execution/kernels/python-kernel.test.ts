@@ -206,7 +206,7 @@ describe.skipIf(requires('python3').skip)('the session kernel for Python', () =>
 
     it('runs finally', async () => {
       const { job } = await stop(
-        'try:\n    print("go")\n    while True: pass\nfinally:\n    print("finally")',
+        'try:\n    print("go")\n    while True:\n        n = 1\nfinally:\n    print("finally")',
         'cancel',
       );
       expect(session.text(job)).toBe('go\nfinally\n');

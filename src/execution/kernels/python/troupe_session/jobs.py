@@ -23,6 +23,10 @@ class JobRefused(Exception):
 def opened():
     """Loads, once the service has been told that all is ready, what the first execution will need."""
     import linecache  # noqa: F401
+    import warnings
+
+    # About forking beside threads: they are the kernel's, which holds none of its locks in a child.
+    warnings.filterwarnings("ignore", r"This process .* is multi-threaded", DeprecationWarning)
 
 
 def _open(session, job):
