@@ -5,6 +5,7 @@
  * directory is an append-only log; what was acknowledged is there after a kill at any byte.
  */
 
+import { isTroupeError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { type DeadLetter, type DeadLetters, openDeadLetters } from '../coordination/dead-letters.ts';
 import type { ExecutionResult } from './chunks.ts';
@@ -93,8 +94,22 @@ class ResultDirectory implements ResultStore {
   }
 
   async #write(id: string, execution: StoredExecution): Promise<void> {
-    const letter = await this.#letters.add({ topic: id, payload: execution, error: '' });
+    const record = { topic: id, payload: execution, error: '' };
+    const letter = await this.#letters.add(record).catch(async (error: unknown) => {
+      // What is too old makes room, and nothing else does.
+      if (!isTroupeError(error, 'ERR_DEAD_LETTERS_FULL') || (await this.#expire()) === 0) throw error;
+      return this.#letters.add(record);
+    });
     this.#known.set(id, { letter, execution });
+  }
+
+  async #expire(): Promise<number> {
+    const expired = await this.#letters.expire();
+    if (expired > 0) {
+      this.#known.clear();
+      for (const letter of this.#letters.list()) this.#remember(letter);
+    }
+    return expired;
   }
 
   /** Of two records of one id the later one holds: the kill came between the writing of one and the deletion of the other. */

@@ -114,6 +114,11 @@ export class SessionProcess implements WorkerPortListeners {
     return this.#openedAt !== undefined && !this.#life.isOver;
   }
 
+  /** When it came to take code. */
+  get openedAt(): number | undefined {
+    return this.#openedAt;
+  }
+
   get state(): string {
     return this.#life.state;
   }

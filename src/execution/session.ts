@@ -75,6 +75,8 @@ export interface SessionInspection {
   readonly executions: number;
   /** Processes it has had. */
   readonly processes: number;
+  /** When its process took code for the first time, on `host.monotonic()`. */
+  readonly startedAt: number | undefined;
   /** Since when nothing runs, on `host.monotonic()`. */
   readonly usedAt: number;
   /** Whether it takes code at once. */
@@ -245,6 +247,7 @@ export class PlacedSession extends PlaceHandle implements Session {
       input: running?.waitingInput,
       executions,
       processes,
+      startedAt: isThere ? process.openedAt : undefined,
       usedAt,
       free: process?.offers === true && running === undefined,
       over,
