@@ -4,6 +4,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folder, start, unopened } from './javascript-stage.ts';
 import type { DrivenKernel, Failure } from './kernel-driver.ts';
 
+describe('before it is open', () => {
+  it('a session answers pings, refuses jobs, and leaves when it is told to', async () => {
+    const kernel = unopened();
+    await kernel.worker.until('ready');
+    kernel.worker.port.ping(1);
+    await kernel.worker.until('pong', ([, id]) => id === 1);
+    expect(await kernel.run('1')).toMatchObject({ type: 'NotOpen' });
+    expect(await kernel.job('namespace', { action: 'list' })).toMatchObject({ type: 'NotOpen' });
+    kernel.worker.port.close();
+    expect(await kernel.worker.end()).toMatchObject({ code: 0 });
+    const other = await start();
+    expect(await other.job('open', { session: 'again' })).toMatchObject({ type: 'AlreadyOpen' });
+  });
+});
+
 describe('a JavaScript session', () => {
   let kernel: DrivenKernel;
   beforeAll(async () => {

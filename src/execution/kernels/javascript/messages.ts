@@ -1,5 +1,4 @@
 /** What the wire thread lays down for the main thread, and the jobs that a session takes. Contracts only. */
-import type { WireLimits } from '../../../work/wire.ts';
 
 /** The names of the jobs, as `ready` announces them. */
 export const JOBS = [
@@ -17,7 +16,6 @@ export const JOBS = [
 export type Arguments = Readonly<Record<string, unknown>>;
 
 export type ToMain =
-  | { readonly kind: 'limits'; readonly limits: WireLimits }
   | { readonly kind: 'job'; readonly id: number; readonly name: string; readonly args: Arguments }
   /** The input that was waited for; `null` is its end. */
   | { readonly kind: 'input'; readonly request: number; readonly text: string | null }

@@ -9,8 +9,9 @@ import process from 'node:process';
 import { isMainThread, MessageChannel, Worker, workerData } from 'node:worker_threads';
 import { DESCRIPTORS_VARIABLE } from '../../../work/messages.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { shakeHands } from './handshake.ts';
 import { Session } from './session.ts';
-import { Gate, sharedCells } from './shared-state.ts';
+import { Gate, handOver, sharedCells } from './shared-state.ts';
 import { WireThread, type WireThreadOptions } from './wire-thread.ts';
 
 const takeDescriptors = (): readonly [number, number] => {
@@ -65,13 +66,15 @@ const startMain = (): void => {
   wire.unref();
   tolerateTermination();
   const writer = new FrameWriter(cells, output);
-  new Session({
+  const session = new Session({
     gate: new Gate(cells),
     writer,
     jobs: jobs.port1,
     bell: bell.port1,
     wire: [0, input, output],
   });
+  shakeHands({ input, writer, take: (job) => session.takeFirst(job) });
+  handOver(cells, writer.limits);
 };
 
 if (isMainThread) startMain();

@@ -99,6 +99,12 @@ export class Session {
     process.on('beforeExit', () => this.#drained());
   }
 
+  /** Takes a job that came before the wire thread could bring it; whether the session is open then. */
+  takeFirst(job: ToMain & { kind: 'job' }): boolean {
+    this.#gate.inside(() => this.#take(job));
+    return this.#opened;
+  }
+
   #takeMessages(): void {
     for (let next = receiveMessageOnPort(this.#jobs); next; next = receiveMessageOnPort(this.#jobs)) {
       this.#take(next.message as ToMain);
@@ -107,9 +113,6 @@ export class Session {
 
   #take(message: ToMain): void {
     switch (message.kind) {
-      case 'limits':
-        this.#writer.limits = message.limits;
-        break;
       case 'job':
         this.#run(message.id, message.name, message.args);
         break;

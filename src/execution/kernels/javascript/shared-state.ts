@@ -33,6 +33,10 @@ export const CELL = {
   misses: 14,
   cached: 15,
   dropped: 9,
+  /** 1 once the session is open: then the wire thread reads. */
+  open: 16,
+  maxFrameBytes: 17,
+  maxDepth: 18,
 } as const;
 
 /** How much is to be stopped. */
@@ -40,7 +44,7 @@ export const STOP = { none: 0, cancel: 1, interrupt: 2 } as const;
 
 /** Requests to the service that may be open at once; each has a cell after the named ones. */
 export const OPEN_REQUESTS = 1_024;
-const FIRST_REQUEST = 16;
+const FIRST_REQUEST = 19;
 /** A waiter looks again after this time even if nobody woke it, ms. */
 const LOOK_AGAIN_MS = 50;
 
@@ -60,6 +64,14 @@ export const acquire = (cells: Int32Array): void => {
 export const release = (cells: Int32Array): void => {
   store(cells, CELL.lock, 0);
   notify(cells, CELL.lock, 1);
+};
+
+/** Hands the reading over to the wire thread. */
+export const handOver = (cells: Int32Array, limits: { maxFrameBytes: number; maxDepth: number }): void => {
+  store(cells, CELL.maxFrameBytes, limits.maxFrameBytes);
+  store(cells, CELL.maxDepth, limits.maxDepth);
+  store(cells, CELL.open, 1);
+  notify(cells, CELL.open);
 };
 
 /** Wakes a main thread that waits inside the kernel. */

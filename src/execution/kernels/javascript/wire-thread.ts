@@ -10,15 +10,13 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import process from 'node:process';
 import type { MessagePort } from 'node:worker_threads';
-import { type ParentMessage, PROTOCOL_VERSION, readParentMessage } from '../../../work/messages.ts';
-import { FrameDecoder, LARGEST_FRAME_BYTES, type WireLimits } from '../../../work/wire.ts';
+import { type ParentMessage, readParentMessage } from '../../../work/messages.ts';
+import { FrameDecoder } from '../../../work/wire.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { JOBS, type ToMain } from './messages.ts';
+import { breach, FROM_PARENT } from './handshake.ts';
+import type { ToMain } from './messages.ts';
 import { add, CELL, claimInput, claimRequest, load, STOP, store, wake } from './shared-state.ts';
 
-/** What is taken from a parent: it is trusted to keep to its own limits, which may be any. */
-const FROM_PARENT: WireLimits = { maxFrameBytes: LARGEST_FRAME_BYTES, maxDepth: 1_000 };
-const EXIT_PROTOCOL = 76;
 /** How long the main thread may take to notice a request to stop before it is broken into, ms. */
 const NOTICE_MS = 40;
 /** When to try again where the main thread was inside the kernel, ms. */
@@ -45,7 +43,6 @@ export class WireThread {
   readonly #jobs: MessagePort;
   readonly #bell: MessagePort;
   readonly #writer: FrameWriter;
-  #greeted = false;
   #leaving = false;
   /** The execution under way, while `executing` says that there is one. */
   #execution = -1;
@@ -54,7 +51,13 @@ export class WireThread {
     this.#cells = cells;
     this.#jobs = jobs;
     this.#bell = bell;
+    // The main thread reads the first words itself.
+    Atomics.wait(cells, CELL.open, 0);
     this.#writer = new FrameWriter(cells, output);
+    this.#writer.limits = {
+      maxFrameBytes: load(cells, CELL.maxFrameBytes),
+      maxDepth: load(cells, CELL.maxDepth),
+    };
     const decoder = new FrameDecoder(FROM_PARENT, (message) => this.#heard(readParentMessage(message)));
     const stream = new Socket({ fd: input, readable: true, writable: false });
     stream.on('data', (chunk: Buffer) => {
@@ -79,7 +82,7 @@ export class WireThread {
         breach(message.why);
         break;
       case 'hello':
-        this.#greet(message);
+        breach('it said hello twice');
         break;
       case 'run':
         this.#run(message);
@@ -107,24 +110,6 @@ export class WireThread {
     if (id !== this.#execution) return;
     add(this.#cells, CELL.credit, chunks);
     wake(this.#cells);
-  }
-
-  #greet({ protocol, maxFrameBytes, maxDepth }: ParentMessage & { kind: 'hello' }): void {
-    if (protocol !== PROTOCOL_VERSION) breach(`it speaks version ${protocol}, this is ${PROTOCOL_VERSION}`);
-    if (this.#greeted) breach('it said hello twice');
-    this.#greeted = true;
-    const limits = { maxFrameBytes, maxDepth };
-    this.#writer.limits = limits;
-    this.#post({ kind: 'limits', limits });
-    const capabilities = ['stream', 'progress', 'interrupt', 'session'];
-    const ready = {
-      kind: 'ready',
-      protocol: PROTOCOL_VERSION,
-      pid: process.pid,
-      capabilities,
-      handlers: JOBS,
-    };
-    this.#writer.send(ready);
   }
 
   #run(job: Run): void {
@@ -237,13 +222,6 @@ const terminateMainThread = (withinMs: number, done: () => void): void => {
   const timer = setTimeout(tell, withinMs);
   session.connectToMainThread();
   session.post('Runtime.terminateExecution', tell);
-};
-
-/** Ends this process because its parent does not speak the protocol. */
-const breach = (why: string): never => {
-  process.stderr.write(`troupe session: the parent broke the protocol: ${why}\n`);
-  process.kill(process.pid, 'SIGTERM');
-  return process.exit(EXIT_PROTOCOL);
 };
 
 /** The parent is gone: nobody wants this session, nor what it has started. */
