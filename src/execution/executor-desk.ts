@@ -67,6 +67,13 @@ export class ExecutorDesk {
     if (this.#sessions.get(session.session) === session) this.#sessions.delete(session.session);
   }
 
+  /** Calls `forget` when that session is over: at once, where it is. */
+  whenOver(id: string, forget: () => void): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) forget();
+    else session.whenOver(forget);
+  }
+
   /** Ends a session for good; one that is not there has ended. */
   async terminate(session: string): Promise<void> {
     try {

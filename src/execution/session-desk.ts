@@ -61,6 +61,7 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   #run: CodeRun | undefined;
   #over = false;
   #closing: Promise<void> | undefined;
+  readonly #mourners: (() => void)[] = [];
   #lastCrash: unknown;
 
   constructor(place: PlaceOfActor, plan: ResolvedSession, executor: ExecutorDesk) {
@@ -107,6 +108,11 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   /** The execution that runs, or waits for a process. */
   get running(): CodeRun | undefined {
     return this.#run;
+  }
+
+  /** Calls `mourn` when nothing will run here any more. It must not throw. */
+  whenOver(mourn: () => void): void {
+    this.#mourners.push(mourn);
   }
 
   // ── executions ────────────────────────────────────────────────────────────────────────────
@@ -306,6 +312,7 @@ export class SessionDesk implements RunDesk, ProcessOwner {
     if (this.#over) return;
     this.#over = true;
     this.#executor.remove(this);
+    for (const mourn of this.#mourners.splice(0)) mourn();
     for (const caller of this.#callers) this.#leave(caller).reject(this.#ended());
     const run = this.#run;
     if (run?.begun === false) run.refused(this.#ended());
