@@ -16,7 +16,8 @@ from .values import describe
 
 _COROUTINE = 0x80
 
-#: Characters of source kept for tracebacks, all in all.
+#: What is kept of sources for tracebacks: so many, of so many characters all in all.
+_SOURCES = 2_000
 _SOURCES_CHARACTERS = 16 * 1_048_576
 
 
@@ -130,7 +131,7 @@ class Executions:
         linecache.cache[name] = (len(source), None, lines, name)
         self._sources[name] = len(source)
         self._sources_size += len(source)
-        while self._sources_size > _SOURCES_CHARACTERS and len(self._sources) > 1:
+        while len(self._sources) > _SOURCES or (self._sources_size > _SOURCES_CHARACTERS and len(self._sources) > 1):
             oldest = next(iter(self._sources))
             self._sources_size -= self._sources.pop(oldest)
             linecache.cache.pop(oldest, None)
