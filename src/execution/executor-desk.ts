@@ -14,7 +14,7 @@ import type { CodeRun } from './code-run.ts';
 import type { Execution, ExecutionOutcome } from './execution.ts';
 import { PendingPromises } from './pending-promises.ts';
 import { processKernels } from './process-kernel.ts';
-import type { StoredError, StoredExecution } from './result-store.ts';
+import type { ResultStore, StoredError, StoredExecution } from './result-store.ts';
 import type { SessionDesk } from './session-desk.ts';
 import type { SessionKernel } from './session-kernel.ts';
 import type { ResolvedExecutor } from './session-options.ts';
@@ -38,6 +38,8 @@ export class ExecutorDesk {
   readonly #kernels: ReadonlyMap<string, SessionKernel>;
   readonly #sessions = new Map<string, SessionDesk>();
   readonly #runs = new Map<string, CodeRun>();
+  /** What the store was asked about an id, and has not said yet. */
+  readonly #asked = new Map<string, Promise<StoredExecution | undefined>>();
 
   constructor(place: Place, options: ResolvedExecutor) {
     this.options = options;
@@ -110,9 +112,10 @@ export class ExecutorDesk {
 
   /** What came of an id before, written down that it begins where nothing did; `undefined` where nothing is written down. */
   recall(id: string): Promise<ExecutionOutcome | undefined> | undefined {
-    return this.options.store
-      ?.begin(id)
-      .then((known) => (known === undefined ? undefined : this.#outcomeOf(id, known)));
+    const asked = this.options.store?.begin(id);
+    if (asked === undefined) return undefined;
+    this.#asked.set(id, asked);
+    return asked.finally(() => this.#asked.delete(id)).then((known) => known && this.#outcomeOf(id, known));
   }
 
   /** Settles what is awaited; where results are written down, that comes first. */
@@ -122,7 +125,13 @@ export class ExecutorDesk {
       this.#settle(run, outcome);
       return undefined;
     }
-    return store.settle(run.id, storedOf(outcome)).finally(() => this.#settle(run, outcome));
+    return this.#writeDown(store, run.id, outcome).finally(() => this.#settle(run, outcome));
+  }
+
+  /** What was known of the id before stays: one that was cancelled before the store had spoken may have run long ago. */
+  async #writeDown(store: ResultStore, id: string, outcome: ExecutionOutcome): Promise<void> {
+    const known = await this.#asked.get(id)?.catch(() => ({ status: 'begun' }));
+    if (known === undefined) await store.settle(id, storedOf(outcome));
   }
 
   /**

@@ -195,6 +195,8 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   async takeCheckpoint(process: SessionProcess): Promise<void> {
     try {
       const checkpoint = readCheckpoint(await process.ask('checkpoint', {}));
+      // Whoever asked for a fresh start gets one.
+      if (process.dismissed) return;
       const bytes = Object.values(checkpoint.data).reduce((sum, blob) => sum + blob.length, 0);
       const limit = this.#executor.options.checkpointBytes;
       // What is older than the namespace would put back what the code has long changed.

@@ -76,6 +76,24 @@ describe('an execution id', () => {
     expect(rig.kernel.ports[0]?.asked).not.toContain('execute');
   });
 
+  it('that is cancelled before the store has spoken keeps what was known of it', async () => {
+    const known = { status: 'fulfilled', result: { value: 1 } as never } as const;
+    const store = memoryStore(new Map([['old', known]]));
+    const rig = await sessionRig({ store });
+    const session = await rig.open();
+    for (const id of ['old', 'new']) {
+      const execution = session.execute('[]', { id });
+      expect(execution.cancel()).toBe(true);
+      await expect(rig.host.runUntil(execution.result)).rejects.toMatchObject({
+        code: 'ERR_EXECUTION_CANCELLED',
+        outcome: 'not_started',
+      });
+    }
+    expect(store.known.get('old')).toBe(known);
+    expect(store.known.get('new')).toMatchObject({ status: 'rejected' });
+    expect(rig.kernel.ports[0]?.asked).not.toContain('execute');
+  });
+
   it('is not sent where it cannot be written down', async () => {
     const store = { ...memoryStore(), begin: () => Promise.reject(new Error('disk full')) };
     const rig = await sessionRig({ store });
