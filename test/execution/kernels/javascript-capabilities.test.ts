@@ -1,4 +1,6 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folder, RUNNING, running, start } from './javascript-stage.ts';
@@ -89,6 +91,31 @@ describe('capabilities', () => {
     expect(await kernel.run('await fetch("http://127.0.0.1:9/")')).toMatchObject({
       type: 'CapabilityDenied',
     });
+  });
+
+  it('fetch from given hosts only, wherever they redirect to', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/away') response.writeHead(302, { location: 'http://localhost:9/secret' });
+      else if (request.url === '/on') response.writeHead(302, { location: '/there' });
+      response.end(`${request.method} ${request.url}`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const at = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const kernel = await start(policy('standard', { hosts: [at] }));
+      const text = (path: string, more = '') => `await (await fetch("http://${at}${path}"${more})).text()`;
+      expect(await kernel.value(text('/on'))).toBe('GET /there');
+      expect(await kernel.value(text('/', ', { method: "POST", body: "x" }'))).toBe('POST /');
+      const job = kernel.begin(text('/away'));
+      expect(await kernel.worker.answer(job)).toMatchObject({ type: 'CapabilityDenied' });
+      expect(kernel.chunks(job, 'audit').map(({ allowed }) => allowed)).toEqual([true, false]);
+      expect(await kernel.run('await fetch("file:///etc/passwd")')).toMatchObject({
+        type: 'CapabilityDenied',
+      });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   it('ask the service, which answers or fails', async () => {
