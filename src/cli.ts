@@ -1,18 +1,36 @@
 #!/usr/bin/env node
 /**
- * `npx troupe …`: the command line. It finds the subcommand and gives it the terminal; what each does is in `explorer/cli/`.
+ * `npx troupe …`: the command line. It finds the subcommand and gives it the terminal; what each does is in `explorer/cli/`
+ * and `execution/cli/`.
  */
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import type { CodeCommand } from './execution/cli/console.ts';
+import { processConsole } from './execution/cli/process-console.ts';
+import { repl } from './execution/cli/repl.ts';
+import { run } from './execution/cli/run.ts';
 import { draw } from './explorer/cli/draw.ts';
 import { explore } from './explorer/cli/explore.ts';
 import { stately } from './explorer/cli/stately.ts';
 import { DONE, MISUSED, type Screen, type Subcommand, type Terminal } from './explorer/cli/subcommand.ts';
 import { top } from './explorer/cli/top.ts';
 
+/** A command that runs code has the process's own streams and signals. */
+const running = (command: CodeCommand): Subcommand => ({
+  ...command,
+  run: (args) => command.run(args, processConsole(process)),
+});
+
 /** All there are, by name. */
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explore, top, draw, stately };
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  explore,
+  top,
+  draw,
+  stately,
+  run: running(run),
+  repl: running(repl),
+};
 
 const help = (): string =>
   [
