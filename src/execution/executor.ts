@@ -78,7 +78,7 @@ class PlacedExecutor extends PlaceHandle implements ExecutorHandle {
     const id = plan.id ?? this.#desk.host.newId('session');
     try {
       const session = (await this.#desk.children.startChild(id, plan)) as Session;
-      const forget = this.place.holder?.onEnd(() => void session.close());
+      const forget = this.place.holder?.onEnd(() => void session.close().catch(() => undefined));
       if (forget !== undefined) this.#desk.whenOver(id, forget);
       return session;
     } catch (error) {

@@ -63,6 +63,9 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   #closing: Promise<void> | undefined;
   readonly #mourners: (() => void)[] = [];
   #lastCrash: unknown;
+  /** The limit by which it is over. */
+  #expired: TroupeError | undefined;
+  #lifeTimer: Timer | undefined;
 
   constructor(place: PlaceOfActor, plan: ResolvedSession, executor: ExecutorDesk) {
     const { system, path } = place;
@@ -188,6 +191,7 @@ export class SessionDesk implements RunDesk, ProcessOwner {
       capabilities: this.policy,
       limits: { cpuS, memoryBytes, processes, openFiles, fileBytes },
     });
+    this.#armLife();
     const { checkpoint } = this;
     if (checkpoint !== undefined) await this.#putBack(process, checkpoint);
   }
@@ -287,7 +291,8 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   }
 
   #ended(): TroupeError {
-    return createError('ERR_SESSION_ENDED', { session: this.path }, { cause: this.#lastCrash, stack: false });
+    const cause = this.#expired ?? this.#lastCrash;
+    return createError('ERR_SESSION_ENDED', { session: this.path }, { cause, stack: false });
   }
 
   #refused(id: string, error: TroupeError): Execution {
@@ -303,6 +308,22 @@ export class SessionDesk implements RunDesk, ProcessOwner {
     return execution;
   }
 
+  #armLife(): void {
+    const { sessionMs } = this.limits;
+    if (sessionMs === undefined || this.#lifeTimer !== undefined) return;
+    this.#lifeTimer = this.host.timer(sessionMs, 'session life', () => this.#expire(sessionMs), {
+      unref: true,
+    });
+  }
+
+  #expire(sessionMs: number): void {
+    const breach = { limit: 'sessionMs', figure: sessionMs, observed: sessionMs };
+    const data = { execution: this.#run?.id ?? 'none', session: this.path, ...breach };
+    this.#expired = createError('ERR_EXECUTION_LIMIT', data, { stack: false });
+    this.#run?.flooded(breach);
+    this.close().catch(() => undefined);
+  }
+
   #leave(caller: Caller): Caller {
     this.#callers.delete(caller);
     caller.timer.cancel();
@@ -313,6 +334,7 @@ export class SessionDesk implements RunDesk, ProcessOwner {
   #isGone(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#lifeTimer?.cancel();
     this.#executor.remove(this);
     for (const mourn of this.#mourners.splice(0)) mourn();
     for (const caller of this.#callers) this.#leave(caller).reject(this.#ended());

@@ -42,6 +42,8 @@ export interface SessionLimits {
   readonly outputBytes?: number;
   /** Characters that all executions of one process may print. */
   readonly sessionOutputBytes?: number;
+  /** How long the session may live, from its start, ms; then what runs is stopped, and it is over. */
+  readonly sessionMs?: number;
 }
 
 /** What a provider is told beside the arguments. */
@@ -159,6 +161,7 @@ const LIMIT_FIELDS = {
   fileBytes: count,
   outputBytes: count,
   sessionOutputBytes: count,
+  sessionMs: count,
 };
 
 export const OUTPUT_DEFAULTS = Object.freeze({

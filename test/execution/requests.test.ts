@@ -195,6 +195,25 @@ describe('a checkpoint', () => {
 });
 
 describe('a limit', () => {
+  it('of the time that a session lives stops what runs, ends the session and is named by both', async () => {
+    const rig = await sessionRig({ limits: { sessionMs: 1_000 } });
+    const session = await rig.open();
+    await rig.host.advance(500);
+    const fate = watch(session.execute(script(['hang'])).result);
+    await rig.host.advance(499);
+    expect(fate.settled).toBe(false);
+    await rig.host.advance(1);
+    const named = { code: 'ERR_EXECUTION_LIMIT', data: { limit: 'sessionMs', figure: 1_000 } };
+    expect(fate.error).toMatchObject(named);
+    await expect(rig.host.runUntil(session.execute(script()).result)).rejects.toMatchObject({
+      code: 'ERR_SESSION_ENDED',
+      cause: named,
+    });
+    await rig.host.settle();
+    expect(rig.kernel.live).toEqual([]);
+    expect(rig.host.pendingTimers()).toEqual([]);
+  });
+
   it.each([
     ['memoryBytes', { outOfMemory: true, signal: 'SIGKILL' }],
     ['cpuS', { signal: 'SIGXCPU' }],
