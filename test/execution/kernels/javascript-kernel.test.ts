@@ -201,7 +201,7 @@ describe('a JavaScript session', () => {
   it('keeps a bounded part of what is printed while nothing is executed, and tells what it dropped', async () => {
     const fresh = await start();
     const noise =
-      'setImmediate(() => { for (let i = 0; i < 2000; i++) i % 2 ? console.log(i) : console.error(i) })';
+      'Promise.resolve().then(() => { for (let i = 0; i < 2000; i++) i % 2 ? console.log(i) : console.error(i) })';
     await fresh.run(noise);
     const job = fresh.begin('1');
     await fresh.worker.answer(job);
