@@ -58,3 +58,15 @@ export {
   type SessionLimits,
   type SessionOptions,
 } from './session-options.ts';
+export {
+  type AcquireOptions,
+  type BetweenUsers,
+  type PooledSession,
+  SESSION_POOL_DEFAULTS,
+  SESSION_RECYCLING_DEFAULTS,
+  type SessionPoolHandle,
+  type SessionPoolInspection,
+  type SessionPoolOptions,
+  type SessionRecycling,
+  sessionPool,
+} from './session-pool.ts';
