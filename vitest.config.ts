@@ -7,6 +7,7 @@ const APART = [
   'test/bench/**',
   'test/docs/**',
   'test/examples/**',
+  'test/execution/**',
   'test/explorer/**',
   'test/otp/supervisor-suite-scaling.test.ts',
   'test/simulation/**',
