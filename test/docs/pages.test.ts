@@ -22,6 +22,7 @@ import { CAPABILITY_DEFAULTS } from '../../src/execution/capability-policy.ts';
 import { FLOOD_DEFAULTS } from '../../src/execution/flood-watch.ts';
 import { RESULT_DIRECTORY_DEFAULTS } from '../../src/execution/result-store.ts';
 import { EXECUTOR_DEFAULTS, OUTPUT_DEFAULTS } from '../../src/execution/session-options.ts';
+import { SESSION_POOL_DEFAULTS, SESSION_RECYCLING_DEFAULTS } from '../../src/execution/session-pool.ts';
 import { EXPLORER_DEFAULTS } from '../../src/explorer/explorer.ts';
 import { LIMITS as EXPLORER_LIMITS } from '../../src/explorer/protocol.ts';
 import { FACTS_KEPT } from '../../src/kernel/flight-recorder.ts';
@@ -276,6 +277,15 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   'executor `checkpointBytes`': EXECUTOR_DEFAULTS.checkpointBytes,
   'executor `replacements.intensity`': EXECUTOR_DEFAULTS.replacements.intensity,
   'executor `replacements.periodMs`': EXECUTOR_DEFAULTS.replacements.periodMs,
+  'session pool `size.min`': SESSION_POOL_DEFAULTS.size.min,
+  'session pool `size.max`': SESSION_POOL_DEFAULTS.size.max,
+  'session pool `idleMs`': SESSION_POOL_DEFAULTS.idleMs,
+  'session pool `acquireMs`': SESSION_POOL_DEFAULTS.acquireMs,
+  'session pool `queueLimit`': SESSION_POOL_DEFAULTS.queueLimit,
+  'session pool `between`': SESSION_POOL_DEFAULTS.between,
+  'session pool `affinityMs`': SESSION_POOL_DEFAULTS.affinityMs,
+  'session pool `checkEveryMs`': SESSION_POOL_DEFAULTS.checkEveryMs,
+  'session pool `recycle.executions`': SESSION_RECYCLING_DEFAULTS.executions,
   'session `output.policy`': OUTPUT_DEFAULTS.policy,
   'session `output.limit`': OUTPUT_DEFAULTS.limit,
   'session `output.maxBytes`': OUTPUT_DEFAULTS.maxBytes,
