@@ -5,6 +5,8 @@ import {
   type SessionPoolOptions,
   sessionPool,
 } from '../../src/execution/session-pool.ts';
+import { actor } from '../../src/kernel/actor.ts';
+import { server } from '../../src/kernel/server.ts';
 import { createSystem } from '../../src/kernel/system.ts';
 import { script } from '../../src/testing/kernel-script.ts';
 import { type ScriptedKernelOptions, scriptedKernel } from '../../src/testing/scripted-kernel.ts';
@@ -25,6 +27,8 @@ const rig = async (options: Partial<SessionPoolOptions> = {}, kernelOptions: Scr
     host,
     kernel,
     pool,
+    spec,
+    system,
     sessions: () => system.get(executor).sessions(),
     acquire: (user?: string) => host.runUntil(pool.acquire(user === undefined ? {} : { user })),
     run: (code = ONE, user?: string) =>
@@ -176,6 +180,27 @@ describe('a pool of sessions', () => {
     await expect(result).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_/) });
     expect(await run()).toMatchObject({ value: 1 });
     expect([kernel.ports.length, live(kernel)]).toEqual([2, 1]);
+    await end();
+  });
+
+  it('what an actor holds is given back when the actor ends, and is made anew for another user', async () => {
+    const { host, pool, spec, system, run, end } = await rig({ size: { min: 1, max: 1 } });
+    const worker = actor(
+      'worker',
+      server({
+        init: async (_, ctx) => {
+          const { session } = await ctx.get(spec).acquire({ user: 'ann' });
+          session.execute(script(['set', 'secret', 'ann'], ['hang']));
+          return {};
+        },
+      }),
+    );
+    await host.runUntil(system.start(worker));
+    expect(pool.inspect()).toMatchObject({ held: 1, idle: 0 });
+    await host.runUntil(system.stop(system.get(worker)));
+    expect(pool.inspect()).toMatchObject({ held: 0 });
+    expect(await run(script(['read', 'secret']), 'bob')).not.toMatchObject({ value: 'ann' });
+    expect(pool.inspect().recycled).toBe(1);
     await end();
   });
 
