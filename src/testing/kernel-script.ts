@@ -51,7 +51,7 @@ export interface ScriptedExecution {
   wake: ((text: unknown) => void) | undefined;
 }
 
-/** The namespace of a scripted kernel: one object for its life. */
+/** The namespace of a scripted kernel: one object for its life. Its process takes what is set as `residentBytes`. */
 export class ScriptedNames extends Map<string, unknown> {
   /** Answers a question about it, as a kernel does. */
   answer(question: string, args: Readonly<Record<string, unknown>>): unknown {
@@ -63,6 +63,8 @@ export class ScriptedNames extends Map<string, unknown> {
         lost: [],
       };
     if (question === 'restore') return this.#restore(args['data'] as Readonly<Record<string, string>>);
+    if (question === 'stats')
+      return { namespaceSize: this.size, residentBytes: this.get('residentBytes') ?? 0 };
     if (question !== 'namespace') return [];
     if (args['action'] === 'clear') this.clear();
     if (args['action'] === 'merge') return this.#merge(args['values'] as Readonly<Record<string, unknown>>);

@@ -132,6 +132,20 @@ describe('a pool of sessions', () => {
     await end();
   });
 
+  it('a process that has grown too large goes when it is given back, and the small one stays', async () => {
+    const { kernel, pool, run, end } = await rig({
+      size: { min: 1, max: 1 },
+      recycle: { memoryBytes: 1_000 },
+    });
+    await run(script(['set', 'residentBytes', 999]));
+    expect(kernel.ports.length).toBe(1);
+    await run(script(['set', 'residentBytes', 1_000]));
+    expect([kernel.ports.length, pool.inspect().recycled]).toEqual([2, 1]);
+    await run();
+    expect(kernel.ports.length).toBe(2);
+    await end();
+  });
+
   it('a session goes when it is old, and another stands in its place', async () => {
     const { host, kernel, sessions, end } = await rig({
       size: { min: 1, max: 1 },
