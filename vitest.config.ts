@@ -11,6 +11,7 @@ const APART = [
   'test/explorer/**',
   'test/otp/supervisor-suite-scaling.test.ts',
   'test/simulation/**',
+  'test/testing/**',
 ];
 
 export default defineConfig({

@@ -129,8 +129,8 @@ class World {
       const id = IDS[op.nth] ?? 'a';
       if (op.kind === 'add') crew.startChild(this.#worker(id)).catch(() => undefined);
       else if (op.kind === 'terminate') await this.#terminate(id);
-      // While calls pass, a crash is its own: here none shall count.
-      else if (this.#breaker.inspect().verdict === 'refuse')
+      // While calls pass, a crash is its own: here none shall count. What starts hears of it only later.
+      else if (this.#breaker.inspect().verdict === 'refuse' && this.#starting === 0)
         (crew.child(id) as RawHandle | undefined)?.tell('crash');
       return host.settle();
     }

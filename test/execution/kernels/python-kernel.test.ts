@@ -1,4 +1,6 @@
 /** The session kernel for Python, real, over its port: what code is, what comes of it, and how it is stopped. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { requires } from '../../requirements.ts';
@@ -182,9 +184,13 @@ describe.skipIf(requires('python3').skip)('the session kernel for Python', () =>
     });
 
     it('interrupts a background task that holds the thread against everyone', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'troupe-held-'));
+      const begun = join(folder, 'begun');
       await session.run(
-        'async def hold():\n    await asyncio.sleep(0)\n    while True: pass\nheld = asyncio.ensure_future(hold())',
+        `async def hold():\n    await asyncio.sleep(0)\n    open(${JSON.stringify(begun)}, "w").close()\n    while True: pass\nheld = asyncio.ensure_future(hold())`,
       );
+      while (!existsSync(begun)) await new Promise((resolve) => setImmediate(resolve));
+      rmSync(folder, { recursive: true });
       const job = session.begin('1 + 1');
       session.port.interrupt?.(job, 'enough');
       expect(await session.answer(job)).toBe('cancelled');
