@@ -18,6 +18,7 @@ interface PageElement {
   dispatchEvent(event: Event): boolean;
 }
 declare const document: {
+  readonly body: PageElement;
   querySelector(selector: string): PageElement | null;
   querySelectorAll(selector: string): Iterable<PageElement>;
 };
@@ -25,6 +26,9 @@ declare const getComputedStyle: (element: PageElement) => {
   readonly color: string;
   readonly backgroundColor: string;
 };
+declare const MutationObserver: new (
+  changed: () => void,
+) => { observe(root: PageElement, what: Readonly<Record<string, boolean>>): void };
 declare const requestAnimationFrame: (frame: () => void) => void;
 
 /** Controls and pictures without a word for who cannot see them. */
@@ -95,3 +99,36 @@ export const searchFor = ([query, wanted]: readonly [query: string, wanted: stri
     };
     look();
   });
+
+/** Which of a breaker's states its chart shows as active. */
+export const stateOfBreaker = (): string | undefined =>
+  [...document.querySelectorAll('.state.active')]
+    .map((state) => state.getAttribute('data-state')?.split('.').at(-1) ?? '')
+    .find((state) => ['closed', 'open', 'half_open'].includes(state));
+
+/** What was to be seen of a breaker's chart and of a pool's workers. */
+export interface Watched {
+  readonly states: string[];
+  flashes: number;
+  tombstones: number;
+}
+
+/** Notes it from now on, as `seen`. `workers`: how the paths of their rows begin. */
+export const watchFaults = (workers: string): void => {
+  const seen: Watched = { states: [], flashes: 0, tombstones: 0 };
+  Object.assign(globalThis, { seen });
+  const rows = `.row[data-path^="${workers}"]`;
+  const look = (): void => {
+    const active = [...document.querySelectorAll('.state.active')]
+      .map((state) => state.getAttribute('data-state')?.split('.').at(-1) ?? '')
+      .find((state) => ['closed', 'open', 'half_open'].includes(state));
+    if (active !== undefined && active !== seen.states.at(-1)) seen.states.push(active);
+    if (document.querySelector(`${rows} .flash`) !== null) seen.flashes += 1;
+    if (document.querySelector(`${rows}.tombstone`) !== null) seen.tombstones += 1;
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+  look();
+};
+
+/** What has been noted so far. */
+export const seenSoFar = (): Watched => (globalThis as unknown as { readonly seen: Watched }).seen;
