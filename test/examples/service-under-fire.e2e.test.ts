@@ -42,7 +42,7 @@ describe.skipIf(chromiumIs.skip)(`in a browser (${chromiumIs.reason})`, () => {
       await page.evaluate(watchFaults, 'under-fire/documents/');
       const states = async () => (await page.evaluate(seenSoFar)).states.join(' ');
       await expect.poll(states, PATIENCE).toContain('closed open closed');
-      // It is half-open for the time of one call, which may be less than the page takes to draw: its past has every step.
+      // Half-open for one call, it may close sooner than the page draws: its past has every step.
       await page.getByRole('tab', { name: 'Past' }).click(PATIENCE);
       const earlier = page.getByRole('button', { name: 'One step back' });
       await earlier.waitFor(PATIENCE);

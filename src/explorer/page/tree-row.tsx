@@ -6,7 +6,7 @@ import { choose } from './tree-choice.ts';
 import { toggleRow } from './watching.ts';
 import { plain, showAgo, showCount, showIn, withoutName } from './words.ts';
 
-/** How long a restart is shown by a flash, ms. */
+/** How long a restart, or an end, is shown by a flash, ms. */
 const FLASH_MS = 4_000;
 const INDENT = 16;
 /** Deeper than this the indent stops growing: the name must stay in sight. */
@@ -97,8 +97,9 @@ export interface RowProps {
 }
 
 export const Row = ({ row, top, isSelected, now }: RowProps) => {
-  const { type, id, depth, open, strategy, kind, restartedAt, matched, key, description } = row;
-  const isFresh = restartedAt !== undefined && now - restartedAt < FLASH_MS;
+  const { type, id, depth, open, strategy, kind, restartedAt, endedAt, matched, key, description } = row;
+  const changedAt = endedAt ?? restartedAt;
+  const isFresh = changedAt !== undefined && now - changedAt < FLASH_MS;
   const tone = toneOfRow(row);
   const words = ['row', type, isSelected ? 'selected' : '', matched ? '' : 'context'].join(' ');
   return (
@@ -115,7 +116,7 @@ export const Row = ({ row, top, isSelected, now }: RowProps) => {
       style={{ top: `${top}px`, paddingLeft: `${8 + Math.min(depth, DEEPEST_INDENT) * INDENT}px` }}
       onClick={() => choose(row)}
     >
-      {isFresh ? <i class="flash" key={restartedAt} /> : null}
+      {isFresh ? <i class="flash" key={changedAt} /> : null}
       {open === undefined ? (
         <span class="twist" />
       ) : (
